@@ -1,0 +1,136 @@
+//! The commands. A new one is a file with its flags and its `run`, and its lines here.
+
+mod evaluate_folder;
+mod evaluate_simple;
+mod extract_fingerprint;
+mod link;
+mod list_plugins;
+mod plan_and_preprocess;
+mod plan_experiment;
+mod predict;
+mod predict_from_modelfolder;
+mod preprocess;
+mod train;
+mod trust;
+
+use crate::{arguments::PREFIX, failure::Failure, options, show};
+use clap::{Arg, ArgAction, ArgMatches, Parser, error::ErrorKind};
+use std::ffi::OsString;
+
+/// In the order of the help.
+const ALL: &[Entry] = &[
+    Entry::nnunet::<extract_fingerprint::ExtractFingerprint>(),
+    Entry::nnunet::<plan_experiment::PlanExperiment>(),
+    Entry::nnunet::<preprocess::Preprocess>(),
+    Entry::nnunet::<plan_and_preprocess::PlanAndPreprocess>(),
+    Entry::nnunet::<train::Train>(),
+    Entry::nnunet::<predict::Predict>(),
+    Entry::nnunet::<predict_from_modelfolder::PredictFromModelfolder>(),
+    Entry::nnunet::<evaluate_folder::EvaluateFolder>(),
+    Entry::nnunet::<evaluate_simple::EvaluateSimple>(),
+    Entry::own::<list_plugins::ListPlugins>(),
+    Entry::own::<trust::Trust>(),
+    Entry::own::<link::Link>(),
+];
+
+/// A command: its flags are its fields.
+pub(crate) trait Run: Parser {
+    /// Does it.
+    fn run(self) -> Result<(), Failure>;
+}
+
+struct Entry {
+    command: fn() -> clap::Command,
+    run: fn(&ArgMatches) -> Result<(), Failure>,
+    /// nnU-Net has it too, as `nnUNetv2_NAME`.
+    nnunet: bool,
+}
+
+impl Entry {
+    const fn own<C: Run>() -> Self {
+        Entry { command: C::command, run: |matches| C::from_arg_matches(matches)?.run(), nnunet: false }
+    }
+
+    const fn nnunet<C: Run>() -> Self {
+        Entry { nnunet: true, ..Self::own::<C>() }
+    }
+
+    fn command(&self) -> clap::Command {
+        let verbose = Arg::new("verbose").long("verbose").action(ArgAction::SetTrue).help("Say more (also: nnUNet_verbose=true)");
+        (self.command)().arg(verbose)
+    }
+
+    fn name(&self) -> String {
+        (self.command)().get_name().to_owned()
+    }
+}
+
+/// nnU-Net's names of the commands that it has too.
+pub(crate) fn nnunet_names() -> Vec<String> {
+    ALL.iter().filter(|entry| entry.nnunet).map(|entry| format!("{PREFIX}{}", entry.name())).collect()
+}
+
+/// A command that was asked for.
+pub(crate) struct Call {
+    run: fn(&ArgMatches) -> Result<(), Failure>,
+    matches: ArgMatches,
+}
+
+impl Call {
+    /// Does it.
+    pub(crate) fn run(self) -> Result<(), Failure> {
+        show::log(self.matches.get_flag("verbose") || options::is_on("nnUNet_verbose"));
+        (self.run)(&self.matches)
+    }
+}
+
+/// Understands the arguments behind the program's name; `called_as` is the command that the program was called as, if any.
+pub(crate) fn parse(called_as: Option<&str>, arguments: Vec<OsString>) -> Result<Call, clap::Error> {
+    let entry = |name: &str| ALL.iter().find(|entry| entry.name() == name);
+    if let Some(name) = called_as {
+        let Some(entry) = entry(name).filter(|entry| entry.nnunet) else {
+            let known = nnunet_names().join(", ");
+            return Err(clap::Error::raw(ErrorKind::InvalidSubcommand, format!("there is no {PREFIX}{name} here; there are {known}\n")));
+        };
+        let command = entry.command().name(format!("{PREFIX}{name}")).no_binary_name(true);
+        return Ok(Call { run: entry.run, matches: command.try_get_matches_from(arguments)? });
+    }
+    let mut matches = host().try_get_matches_from(arguments)?;
+    match matches.remove_subcommand().and_then(|(name, matches)| entry(&name).map(|entry| Call { run: entry.run, matches })) {
+        Some(call) => Ok(call),
+        None => Err(host().error(ErrorKind::MissingSubcommand, "name a command; `host --help` lists them")),
+    }
+}
+
+fn host() -> clap::Command {
+    clap::Command::new("host")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("nnU-Net as one program: from medical images to trained, applied and scored segmentation models")
+        .after_help(
+            "Datasets and models lie where nnUNet_raw, nnUNet_preprocessed and nnUNet_results say. `host link DIR` makes nnU-Net's own names \
+             (nnUNetv2_train ...). Every option may have one dash or two.",
+        )
+        .no_binary_name(true)
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommands(ALL.iter().map(Entry::command))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clap_finds_no_fault() {
+        host().debug_assert();
+    }
+
+    #[test]
+    fn names_are_unique_and_nnunets() {
+        let mut names: Vec<String> = ALL.iter().map(Entry::name).collect();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), ALL.len());
+        assert!(nnunet_names().contains(&"nnUNetv2_plan_and_preprocess".to_owned()));
+    }
+}

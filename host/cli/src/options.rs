@@ -1,0 +1,73 @@
+//! Options that several commands have, and the environment behind them.
+
+use crate::failure::Failure;
+use clap::Args;
+use engine::Device;
+use pipeline::paths::Paths;
+use registry::Registry;
+use std::{env, path::PathBuf};
+
+// The doc comment of a flattened struct would become its command's description, so these have none.
+#[derive(Args)]
+pub(crate) struct PluginOptions {
+    /// Folder with plugins, or one plugin, searched first (may be given several times; also: NNUNET_PLUGINS)
+    #[arg(long = "plugins-dir", value_name = "DIR")]
+    folders: Vec<PathBuf>,
+    /// Load plugins that changed since their first use
+    #[arg(long = "dev-plugins")]
+    dev: bool,
+}
+
+impl PluginOptions {
+    pub(crate) fn options(&self) -> Result<registry::Options, Failure> {
+        Ok(registry::Options { dev_plugins: self.dev, ..registry::Options::of_user(&self.folders)? })
+    }
+
+    pub(crate) fn open(&self) -> Result<Registry, Failure> {
+        Ok(Registry::open(self.options()?)?)
+    }
+}
+
+#[derive(Args)]
+pub(crate) struct DeviceOption {
+    /// cpu, cuda, cuda:N, or auto: CUDA where there is a device, else the processor
+    #[arg(long = "device", default_value = "auto")]
+    device: String,
+}
+
+impl DeviceOption {
+    pub(crate) fn parse(&self) -> Result<Device, Failure> {
+        Ok(Device::parse(&self.device)?)
+    }
+}
+
+#[derive(Args)]
+pub(crate) struct DatasetsOption {
+    /// Datasets, by number or by folder name
+    #[arg(short = 'd', required = true, num_args = 1.., value_name = "DATASET")]
+    datasets: Vec<String>,
+}
+
+impl DatasetsOption {
+    /// The folder names.
+    pub(crate) fn resolve(&self, paths: &Paths) -> Result<Vec<String>, Failure> {
+        self.datasets.iter().map(|dataset| Ok(paths.dataset(dataset)?)).collect()
+    }
+}
+
+/// How many cases at a time: as given, else what the variable says, else `default`.
+pub(crate) fn processes(given: Option<usize>, variable: &str, default: usize) -> Result<usize, Failure> {
+    match (given, env::var(variable)) {
+        (Some(number), _) => Ok(number),
+        (None, Err(env::VarError::NotPresent)) => Ok(default),
+        (None, value) => {
+            let value = value.unwrap_or_else(|error| error.to_string());
+            value.trim().parse().map_err(|_| Failure::Plain(format!("{variable} is {value:?}; it must be a number of processes, 0 or more")))
+        }
+    }
+}
+
+/// Whether a variable is set to yes, as nnU-Net reads it.
+pub(crate) fn is_on(variable: &str) -> bool {
+    env::var(variable).is_ok_and(|value| ["1", "t", "true", "y", "yes", "on"].contains(&value.trim().to_lowercase().as_str()))
+}

@@ -1,0 +1,77 @@
+//! Times the kernels on layers of typical networks: best of several runs, ms and, for convolutions, GFLOP/s (padded taps counted).
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use engine::kernels::{
+    ConvShape, conv_forward, conv_input_grad, conv_transpose_forward, conv_weight_grad, leaky_relu, leaky_relu_grad, norm_backward, norm_forward,
+};
+
+fn main() {
+    println!("{:28} {:>9} {:>16} {:>16} {:>16}", "batch 2", "GFLOP", "forward", "input gradient", "weight gradient");
+    let cube = [3, 3, 3];
+    layer("32->32 3x3x3", 32, 32, [40, 56, 40], cube, [1; 3]);
+    layer("64->64 3x3x3", 64, 64, [20, 28, 20], cube, [1; 3]);
+    layer("128->128 3x3x3", 128, 128, [10, 14, 10], cube, [1; 3]);
+    layer("320->320 3x3x3", 320, 320, [5, 7, 5], cube, [1; 3]);
+    layer("1->32 3x3x3", 1, 32, [40, 56, 40], cube, [1; 3]);
+    layer("33->20 3x3x3", 33, 20, [40, 56, 40], cube, [1; 3]);
+    layer("32->64 3x3x3 stride 2", 32, 64, [40, 56, 40], cube, [2; 3]);
+    layer("32->64 3x3x3 stride 1,2,2", 32, 64, [40, 56, 40], cube, [1, 2, 2]);
+    layer("32->32 1x3x3", 32, 32, [20, 80, 80], [1, 3, 3], [1; 3]);
+    layer("32->32 3x3 2D", 32, 32, [1, 256, 256], [1, 3, 3], [1; 3]);
+    layer("32->3 1x1x1", 32, 3, [40, 56, 40], [1; 3], [1; 3]);
+    layer("64->32 1x1x1", 64, 32, [40, 56, 40], [1; 3], [1; 3]);
+    layer("32<-64 2x2x2 transposed", 32, 64, [40, 56, 40], [2; 3], [2; 3]);
+    passes("32, 40x56x40", 32, 40 * 56 * 40);
+}
+
+/// Instance norm and leaky ReLU.
+fn passes(name: &str, channels: usize, voxels: usize) {
+    let (x, dy) = (noise(2 * channels * voxels), noise(2 * channels * voxels));
+    let (scale, shift) = (noise(channels), noise(channels));
+    let norm = || norm_forward(&x, 2, channels, voxels, channels, Some(&scale), Some(&shift), 1e-5);
+    let stats = norm().1;
+    let times = [
+        time(|| norm().0),
+        time(|| norm_backward(&x, &stats, &dy, Some(&scale), 2, channels, voxels, channels).0),
+        time(|| leaky_relu(&x, 0.01)),
+        time(|| leaky_relu_grad(&x, &dy, 0.01)),
+    ];
+    let [norm, norm_back, relu, relu_back] = times;
+    println!("{name}: instance norm {norm:.2}, backward {norm_back:.2}; leaky ReLU {relu:.2}, backward {relu_back:.2} ms");
+}
+
+fn layer(name: &str, input_channels: usize, output_channels: usize, input: [usize; 3], kernel: [usize; 3], stride: [usize; 3]) {
+    let padding = kernel.map(|k| (k - 1) / 2);
+    let s = ConvShape { batch: 2, input_channels, output_channels, input, kernel, stride, padding, dilation: [1; 3], groups: 1 };
+    let (voxels, taps) = (s.output().iter().product::<usize>(), kernel.iter().product::<usize>());
+    let x = noise(2 * input_channels * input.iter().product::<usize>());
+    let w = noise(input_channels * output_channels * taps);
+    let dy = noise(2 * output_channels * voxels);
+    let gflop = 4e-9 * (input_channels * output_channels * voxels * taps) as f64;
+    let transposed = name.ends_with("transposed");
+    let times = [
+        time(|| if transposed { conv_transpose_forward(&s, &dy, &w, None) } else { conv_forward(&s, &x, &w, None) }),
+        time(|| if transposed { conv_forward(&s, &x, &w, None) } else { conv_input_grad(&s, &dy, &w) }),
+        time(|| conv_weight_grad(&s, &x, &dy)),
+    ];
+    let figures = times.map(|ms| format!("{ms:8.2} ({:5.0})", gflop / ms * 1e3)).join(" ");
+    println!("{name:28} {gflop:9.2} {figures}");
+}
+
+/// Best of at least five runs and half a second, in ms.
+fn time(mut f: impl FnMut() -> Vec<f32>) -> f64 {
+    let (begin, mut best, mut runs) = (Instant::now(), f64::INFINITY, 0);
+    while runs < 5 || begin.elapsed().as_secs_f64() < 0.5 {
+        let start = Instant::now();
+        black_box(f());
+        best = best.min(start.elapsed().as_secs_f64() * 1e3);
+        runs += 1;
+    }
+    best
+}
+
+fn noise(len: usize) -> Vec<f32> {
+    (0..len as u32).map(|i| i.wrapping_mul(2_654_435_761) as f32 / u32::MAX as f32 - 0.5).collect()
+}

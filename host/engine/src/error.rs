@@ -1,0 +1,24 @@
+//! Errors of the engine.
+
+use thiserror::Error;
+
+/// What can go wrong with tensors and networks.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The device cannot be had.
+    #[error("{0}")]
+    Device(String),
+    /// A component behind the wall failed, or an operation got what it does not take.
+    #[error(transparent)]
+    Component(#[from] plugin_api::Error),
+    /// Weights do not fit the network.
+    #[error("{0}")]
+    Weights(String),
+    /// The numbers went wrong.
+    #[error("{0}")]
+    Numbers(String),
+}
+
+/// `Result` with the engine's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;

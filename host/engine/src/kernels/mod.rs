@@ -1,0 +1,35 @@
+//! The CPU kernels of the engine, on plain slices.
+//!
+//! Every tensor is f32, contiguous, (B, C, D, H, W); a 2D one has D = 1. Work is spread over rayon's current pool, in
+//! pieces that depend on shapes alone, and sums are taken in a fixed order: the number of threads never changes a bit.
+//! Lengths that do not fit the shapes are errors of the caller and panic.
+
+mod activation;
+mod axis;
+mod blocked;
+mod conv;
+mod gather;
+mod level;
+mod micro;
+mod norm;
+mod pool;
+mod resize;
+mod scratch;
+mod shape;
+mod transpose;
+mod vector;
+mod weight_grad;
+
+pub use activation::{leaky_relu, leaky_relu_grad};
+pub use conv::{
+    bias_grad, conv_forward, conv_input_grad, conv_transpose_forward, conv_transpose_input_grad, conv_transpose_weight_grad, conv_weight_grad,
+};
+pub use norm::{NormStats, norm_backward, norm_forward};
+pub use pool::{
+    PoolShape, adaptive_avg_pool, adaptive_avg_pool_grad, adaptive_max_pool, adaptive_max_pool_grad, avg_pool, avg_pool_grad, max_pool, max_pool_grad,
+};
+pub use resize::{resize_linear, resize_linear_grad, resize_nearest, resize_nearest_grad};
+pub use shape::ConvShape;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,86 @@
+//! Norms and the activation.
+
+use super::Sequence;
+use crate::kernels::*;
+
+/// Means and variances of rows, in f64.
+fn moments(x: &[f32], row: usize) -> Vec<(f64, f64)> {
+    x.chunks(row)
+        .map(|x| {
+            let mean = x.iter().map(|&v| f64::from(v)).sum::<f64>() / row as f64;
+            (mean, x.iter().map(|&v| (f64::from(v) - mean).powi(2)).sum::<f64>() / row as f64)
+        })
+        .collect()
+}
+
+/// The norm's output in f64.
+fn reference(x: &[f64], row: usize, voxels: usize, channels: usize, scale: &[f32], shift: &[f32], eps: f64) -> Vec<f64> {
+    let mut y = Vec::new();
+    for x in x.chunks(row) {
+        let mean = x.iter().sum::<f64>() / row as f64;
+        let variance = x.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / row as f64;
+        for v in x {
+            let channel = y.len() / voxels % channels;
+            y.push((v - mean) / (variance + eps).sqrt() * f64::from(scale[channel]) + f64::from(shift[channel]));
+        }
+    }
+    y
+}
+
+#[test]
+fn norms_and_their_gradients_equal_the_reference() {
+    let mut sequence = Sequence(21);
+    for (batch, channels, voxels, groups) in [(2, 6, 35, 6), (2, 6, 35, 3), (1, 4, 7, 1), (3, 5, 64, 5)] {
+        let len = batch * channels * voxels;
+        let (x, dy) = (sequence.values(len), sequence.values(len));
+        let (scale, shift) = (sequence.values(channels), sequence.values(channels));
+        let (y, stats) = norm_forward(&x, batch, channels, voxels, groups, Some(&scale), Some(&shift), 1e-5);
+        let (dx, dscale, dshift) = norm_backward(&x, &stats, &dy, Some(&scale), batch, channels, voxels, groups);
+        let row = channels / groups * voxels;
+        let wide: Vec<f64> = x.iter().map(|&v| f64::from(v)).collect();
+        let exact = reference(&wide, row, voxels, channels, &scale, &shift, 1e-5);
+        for (y, exact) in y.iter().zip(&exact) {
+            assert!((f64::from(*y) - exact).abs() < 2e-6, "{y}, not {exact}");
+        }
+        // dx by central differences of the f64 reference
+        for i in (0..len).step_by(7) {
+            let moved = |by: f64| {
+                let mut wide = wide.clone();
+                wide[i] += by;
+                let y = reference(&wide, row, voxels, channels, &scale, &shift, 1e-5);
+                y.iter().zip(&dy).map(|(y, &dy)| y * f64::from(dy)).sum::<f64>()
+            };
+            let slope = (moved(1e-5) - moved(-1e-5)) / 2e-5;
+            assert!((f64::from(dx[i]) - slope).abs() < 1e-5 * (1.0 + slope.abs()), "{}, not {slope}", dx[i]);
+        }
+        // y = normalised scale + shift
+        for channel in 0..channels {
+            let (mut plain, mut product) = (0.0, 0.0);
+            for (i, dy) in dy.iter().enumerate().filter(|(i, _)| i / voxels % channels == channel) {
+                plain += f64::from(*dy);
+                product += f64::from(*dy) * (exact[i] - f64::from(shift[channel])) / f64::from(scale[channel]);
+            }
+            assert!((f64::from(dshift[channel]) - plain).abs() < 1e-5 * (1.0 + plain.abs()));
+            assert!((f64::from(dscale[channel]) - product).abs() < 1e-5 * (1.0 + product.abs()));
+        }
+    }
+}
+
+#[test]
+fn statistics_of_large_volumes_keep_six_digits() {
+    let voxels = 3_000_017;
+    let mut sequence = Sequence(5);
+    let x: Vec<f32> = sequence.values(voxels).iter().map(|v| 300.0 + v).collect();
+    let (_, stats) = norm_forward(&x, 1, 1, voxels, 1, None, None, 0.0);
+    let [(mean, variance)] = moments(&x, voxels)[..] else { panic!("one row") };
+    assert!((f64::from(stats.mean[0]) / mean - 1.0).abs() < 1e-7);
+    assert!((f64::from(stats.rstd[0]) * variance.sqrt() - 1.0).abs() < 1e-6);
+}
+
+#[test]
+fn leaky_relu_and_its_gradient() {
+    let x = [-2.0, -0.0, 0.0, 3.0];
+    let y = leaky_relu(&x, 0.25);
+    assert_eq!(y, [-0.5, 0.0, 0.0, 3.0]);
+    assert_eq!(leaky_relu_grad(&y, &[1.0, 2.0, 4.0, 8.0], 0.25), [0.25, 0.5, 1.0, 8.0]);
+}

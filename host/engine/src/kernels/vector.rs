@@ -1,0 +1,109 @@
+//! The vector types that the micro-kernels are written over.
+
+/// A few f32 side by side.
+///
+/// The functions are unsafe because those of AVX types need a processor that has AVX, and because they read and write
+/// through pointers, which must be valid for `LANES` values.
+pub(super) trait Vector: Copy {
+    /// Values a vector holds.
+    const LANES: usize;
+    /// Rows of accumulators, one vector wide and two vectors wide, that fit the registers.
+    const ROWS: [usize; 2];
+
+    unsafe fn splat(value: f32) -> Self;
+    unsafe fn load(from: *const f32) -> Self;
+    unsafe fn store(self, to: *mut f32);
+    /// `a * b + self`.
+    unsafe fn add_product(self, a: Self, b: Self) -> Self;
+}
+
+/// Four values, which each target's compiler maps on what it has.
+#[derive(Clone, Copy)]
+pub(super) struct Four([f32; 4]);
+
+impl Vector for Four {
+    const LANES: usize = 4;
+    const ROWS: [usize; 2] = [12, 6];
+
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> Self {
+        Self([value; 4])
+    }
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        // SAFETY: the caller's pointer is valid for four values; an array of f32 is aligned as f32 is.
+        Self(unsafe { from.cast::<[f32; 4]>().read() })
+    }
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        // SAFETY: as in `load`.
+        unsafe { to.cast::<[f32; 4]>().write(self.0) }
+    }
+    #[inline(always)]
+    unsafe fn add_product(self, a: Self, b: Self) -> Self {
+        let mut sum = self.0;
+        for (sum, (a, b)) in sum.iter_mut().zip(a.0.iter().zip(&b.0)) {
+            *sum += a * b;
+        }
+        Self(sum)
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use std::arch::x86_64::*;
+
+    use super::Vector;
+
+    impl Vector for __m256 {
+        const LANES: usize = 8;
+        const ROWS: [usize; 2] = [12, 6];
+
+        #[inline(always)]
+        unsafe fn splat(value: f32) -> Self {
+            // SAFETY: the caller knows that the processor has AVX2 and FMA; so for the three below.
+            unsafe { _mm256_set1_ps(value) }
+        }
+        #[inline(always)]
+        unsafe fn load(from: *const f32) -> Self {
+            // SAFETY: see `splat`; the caller's pointer is valid for eight values.
+            unsafe { _mm256_loadu_ps(from) }
+        }
+        #[inline(always)]
+        unsafe fn store(self, to: *mut f32) {
+            // SAFETY: see `load`.
+            unsafe { _mm256_storeu_ps(to, self) }
+        }
+        #[inline(always)]
+        unsafe fn add_product(self, a: Self, b: Self) -> Self {
+            // SAFETY: see `splat`.
+            unsafe { _mm256_fmadd_ps(a, b, self) }
+        }
+    }
+
+    impl Vector for __m512 {
+        const LANES: usize = 16;
+        const ROWS: [usize; 2] = [14, 14];
+
+        #[inline(always)]
+        unsafe fn splat(value: f32) -> Self {
+            // SAFETY: the caller knows that the processor has AVX-512F; so for the three below.
+            unsafe { _mm512_set1_ps(value) }
+        }
+        #[inline(always)]
+        unsafe fn load(from: *const f32) -> Self {
+            // SAFETY: see `splat`; the caller's pointer is valid for sixteen values.
+            unsafe { _mm512_loadu_ps(from) }
+        }
+        #[inline(always)]
+        unsafe fn store(self, to: *mut f32) {
+            // SAFETY: see `load`.
+            unsafe { _mm512_storeu_ps(to, self) }
+        }
+        #[inline(always)]
+        unsafe fn add_product(self, a: Self, b: Self) -> Self {
+            // SAFETY: see `splat`.
+            unsafe { _mm512_fmadd_ps(a, b, self) }
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! Tensors on Burn: runs the op table of plugin-api on a device, or on shapes alone.
+//!
+//! ```
+//! use engine::Device;
+//! let device = Device::parse("cpu").unwrap();
+//! assert!(device.is_cpu());
+//! ```
+
+#[cfg(feature = "cuda")]
+mod cuda;
+mod device;
+mod error;
+pub mod kernels;
+mod log;
+mod model;
+mod ops;
+mod optim;
+mod random;
+mod session;
+pub mod shape;
+mod store;
+mod tape;
+mod target;
+mod value;
+
+pub use device::Device;
+pub use error::{Error, Result};
+pub use model::{Gradients, Mode, Model, Step};
+pub use optim::{Optimizer, OptimizerSpec, ParameterState};
+pub use random::Random;
+pub use store::Weight;
+pub use target::{HeadTarget, Supervision};

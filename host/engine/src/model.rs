@@ -1,0 +1,187 @@
+//! A network on a device: predict, and take steps.
+
+use crate::{
+    device::Device,
+    error::{Error, Result},
+    random::Random,
+    session::Session,
+    store::{Store, Weight},
+    target::{Supervision, Tensors},
+    value::Value,
+};
+use plugin_api::{
+    NetworkSpec, Prepared,
+    abi::host::{ArchitectureHandle, HeadArgs, LossHandle, NetworkHandle},
+};
+use std::cell::RefCell;
+
+/// A network with its parameters.
+pub struct Model {
+    device: Device,
+    store: RefCell<Store>,
+    network: NetworkHandle,
+    seed: u64,
+}
+
+/// Gradients of one step, by parameter.
+pub struct Gradients(pub(crate) Vec<Option<Value>>);
+
+/// What one step gave.
+pub struct Step {
+    /// The loss.
+    pub loss: f32,
+    /// The finest head's logits (B, C, spatial...), last axis fastest, and their shape; only where asked for.
+    pub logits: Option<(Vec<f32>, Vec<usize>)>,
+    /// The gradients; none in validation.
+    pub gradients: Option<Gradients>,
+    /// Handles that components left behind.
+    pub leaked: usize,
+}
+
+/// What a step is asked to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Gradients are wanted; dropout is on.
+    Train,
+    /// The loss and the logits are wanted.
+    Validate,
+}
+
+impl Model {
+    /// Creates the parameters: the same ones for the same seed.
+    ///
+    /// # Errors
+    /// The architecture refuses the plan.
+    pub fn build(device: &Device, architecture: &ArchitectureHandle, spec: &NetworkSpec, seed: u64) -> Result<Self> {
+        let store = RefCell::new(Store::default());
+        let spec = serde_json::to_string(spec).map_err(plugin_api::Error::from)?;
+        let network = {
+            let session = Session::new(device, &store, Random::new(seed, &[]), false, Some(seed), false);
+            architecture.build(&session, &spec)?
+        };
+        Ok(Model { device: device.clone(), store, network, seed })
+    }
+
+    /// The device.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    fn forward(&self, session: &Session<'_>, x: &[f32], shape: &[usize]) -> Result<Vec<u64>> {
+        let x = session.put(Value::from_f32(x.to_vec(), shape, &self.device));
+        let heads = self.network.forward(session, x)?;
+        plugin_api::abi::host::Host::release(session, x);
+        if heads.is_empty() {
+            return Err(Error::Component(plugin_api::Error::new("forward returned no logits")));
+        }
+        Ok(heads)
+    }
+
+    /// The finest head's logits (B, C, spatial...) and their shape.
+    ///
+    /// # Errors
+    /// The network fails, or the shape does not suit it.
+    pub fn predict(&self, x: &[f32], shape: &[usize]) -> Result<(Vec<f32>, Vec<usize>)> {
+        let session = Session::new(&self.device, &self.store, Random::new(self.seed, &[]), false, None, false);
+        let heads = self.forward(&session, x, shape)?;
+        let logits = session.value(heads[0])?;
+        Ok((logits.to_vec()?, logits.shape().to_vec()))
+    }
+
+    /// The logits of every head, finest first.
+    ///
+    /// # Errors
+    /// As [`Model::predict`].
+    pub fn heads(&self, x: &[f32], shape: &[usize]) -> Result<Vec<(Vec<f32>, Vec<usize>)>> {
+        let session = Session::new(&self.device, &self.store, Random::new(self.seed, &[]), false, None, false);
+        self.forward(&session, x, shape)?
+            .into_iter()
+            .map(|id| {
+                let v = session.value(id)?;
+                Ok((v.to_vec()?, v.shape().to_vec()))
+            })
+            .collect()
+    }
+
+    /// Forward, loss, and in training the way back. `x` is (B, C, spatial...); `place` keys the random numbers (epoch, iteration).
+    ///
+    /// # Errors
+    /// A component fails, or heads and targets do not match.
+    pub fn step(&self, mode: Mode, x: &[f32], shape: &[usize], targets: &Supervision<'_>, loss: &LossHandle, place: &[u64]) -> Result<Step> {
+        let training = mode == Mode::Train;
+        let session = Session::new(&self.device, &self.store, Random::new(self.seed, place), training, None, training);
+        let heads = self.forward(&session, x, shape)?;
+        let used = heads.len().min(targets.heads.len());
+        if used == 0 {
+            return Err(Error::Component(plugin_api::Error::new("no head has a target")));
+        }
+        let mut prepared_args: Vec<&[Prepared]> = vec![&[]; used];
+        prepared_args[0] = targets.prepared;
+        let tensors: Vec<Tensors> =
+            targets.heads[..used].iter().map(|t| Tensors::put(t, targets.task, &session, &self.device)).collect::<Result<_>>()?;
+        let args: Vec<HeadArgs<'_>> = tensors
+            .iter()
+            .enumerate()
+            .map(|(i, t)| HeadArgs {
+                logits: heads[i],
+                weight: targets.heads[i].weight,
+                labels: t.labels,
+                regions: t.regions,
+                valid: t.valid,
+                prepared: prepared_args[i],
+            })
+            .collect();
+        let scalar = loss.heads(&session, &args)?;
+        let leaked = session.live().saturating_sub(heads.len() + 1 + tensors.iter().map(Tensors::count).sum::<usize>());
+        let value = session.value(scalar)?.to_vec()?;
+        let [value] = value[..] else {
+            return Err(Error::Component(plugin_api::Error::new(format!("a loss is one number; forward returned {} of them", value.len()))));
+        };
+        let logits = if training {
+            None
+        } else {
+            let v = session.value(heads[0])?;
+            Some((v.to_vec()?, v.shape().to_vec()))
+        };
+        let gradients = if training { Some(Gradients(session.backward(scalar)?)) } else { None };
+        Ok(Step { loss: value, logits, gradients, leaked })
+    }
+
+    /// All parameters and buffers.
+    ///
+    /// # Errors
+    /// The device cannot be read.
+    pub fn weights(&self) -> Result<Vec<Weight>> {
+        self.store.borrow().weights()
+    }
+
+    /// Replaces all parameters and buffers by name (aliases count).
+    ///
+    /// # Errors
+    /// Something is missing, extra or of another shape; the error lists it.
+    pub fn load(&mut self, weights: &[(String, Vec<usize>, Vec<f32>)]) -> Result<()> {
+        self.store.borrow_mut().load(weights, &|_| false, &self.device).map(|_| ())
+    }
+
+    /// Replaces all parameters but those that `skip` names, and says which ones.
+    ///
+    /// # Errors
+    /// As [`Model::load`].
+    pub fn load_except(&mut self, weights: &[(String, Vec<usize>, Vec<f32>)], skip: &dyn Fn(&str) -> bool) -> Result<Vec<String>> {
+        self.store.borrow_mut().load(weights, skip, &self.device)
+    }
+
+    pub(crate) fn store(&self) -> &RefCell<Store> {
+        &self.store
+    }
+}
+
+impl Gradients {
+    /// The gradient of each parameter, in the order of [`Model::weights`]; `None` where the loss does not depend on it.
+    ///
+    /// # Errors
+    /// The device cannot be read.
+    pub fn to_vecs(&self) -> Result<Vec<Option<Vec<f32>>>> {
+        self.0.iter().map(|g| g.as_ref().map(Value::to_vec).transpose()).collect::<plugin_api::Result<_>>().map_err(Error::from)
+    }
+}

@@ -1,0 +1,138 @@
+//! Convolutions: our kernels on the processor, Burn's elsewhere.
+
+use super::{Context, Out, reduce::sum_axes, sizes};
+use crate::{
+    device::Device,
+    kernels::{self, ConvShape},
+    value::{Conv3, Value},
+};
+use plugin_api::Result;
+
+/// `n` numbers as three, the missing leading axes filled with `fill`.
+fn three(values: &[usize], fill: usize) -> [usize; 3] {
+    let mut out = [fill; 3];
+    out[3 - values.len()..].copy_from_slice(values);
+    out
+}
+
+/// (a, b, spatial...) with three spatial axes.
+fn five(v: &Value) -> Value {
+    let s = v.shape();
+    let sp = three(&s[2..], 1);
+    v.reshape(&[s[0], s[1], sp[0], sp[1], sp[2]])
+}
+
+fn bias_grad(g: &Value, shape: &[usize], device: &Device) -> Result<Value> {
+    if device.is_cpu() {
+        let s = g.shape();
+        return Ok(Value::from_f32(kernels::bias_grad(&g.host()?, s[0], s[1], s[2..].iter().product()), shape, device));
+    }
+    let axes: Vec<usize> = (0..g.rank()).filter(|&a| a != 1).collect();
+    Ok(sum_axes(g, &axes, device)?.reshape(shape))
+}
+
+/// Input, weight and bias gradients as asked for.
+fn parts(
+    needs: &[bool],
+    input: impl FnOnce() -> Result<Value>,
+    weight: impl FnOnce() -> Result<Value>,
+    bias: impl FnOnce() -> Result<Value>,
+) -> Result<Vec<Option<Value>>> {
+    let want = |i: usize| needs.get(i).copied().unwrap_or(false);
+    let mut out = vec![if want(0) { Some(input()?) } else { None }, if want(1) { Some(weight()?) } else { None }];
+    if needs.len() > 2 {
+        out.push(if want(2) { Some(bias()?) } else { None });
+    }
+    Ok(out)
+}
+
+pub(super) fn conv(inputs: &[Value], ints: &[i64], cx: &Context<'_>) -> Result<Out> {
+    let (n, all) = (ints[0] as usize, sizes(&ints[1..]));
+    let (x, w, b) = (inputs[0].clone(), inputs[1].clone(), inputs.get(2).cloned());
+    let (sx, sw) = (x.shape().to_vec(), w.shape().to_vec());
+    let device = cx.device.clone();
+    let (stride, padding, dilation, groups) = (three(&all[..n], 1), three(&all[n..2 * n], 0), three(&all[2 * n..3 * n], 1), all[3 * n]);
+    let shape = ConvShape {
+        batch: sx[0],
+        input_channels: sx[1],
+        output_channels: sw[0],
+        input: three(&sx[2..], 1),
+        kernel: three(&sw[2..], 1),
+        stride,
+        padding,
+        dilation,
+        groups,
+    };
+    let size = shape.output();
+    let out_shape: Vec<usize> = [sx[0], sw[0]].into_iter().chain(size[3 - n..].iter().copied()).collect();
+    let bias_shape = b.as_ref().map(|b| b.shape().to_vec()).unwrap_or_default();
+    if device.is_cpu() {
+        let bias = b.as_ref().map(Value::host).transpose()?;
+        let y = kernels::conv_forward(&shape, &x.host()?, &w.host()?, bias.as_deref());
+        return Out::with(Value::from_f32(y, &out_shape, &device), move |g, needs| {
+            let g_host = g.host()?;
+            parts(
+                needs,
+                || Ok(Value::from_f32(kernels::conv_input_grad(&shape, &g_host, &*w.host()?), &sx, &device)),
+                || Ok(Value::from_f32(kernels::conv_weight_grad(&shape, &*x.host()?, &g_host), &sw, &device)),
+                || bias_grad(g, &bias_shape, &device),
+            )
+        });
+    }
+    let s = Conv3 { stride, padding, dilation, output_padding: [0; 3], groups };
+    let (x5, w5) = (five(&x), five(&w));
+    let y = x5.conv3(&w5, b.as_ref(), &s).reshape(&out_shape);
+    Out::with(y, move |g, needs| {
+        let g5 = five(g);
+        parts(
+            needs,
+            || Ok(x5.conv3_input_grad(&w5, &g5, &s).reshape(&sx)),
+            || Ok(x5.conv3_weight_grad(&w5, &g5, &s).reshape(&sw)),
+            || bias_grad(g, &bias_shape, &device),
+        )
+    })
+}
+
+pub(super) fn conv_transpose(inputs: &[Value], ints: &[i64], cx: &Context<'_>) -> Result<Out> {
+    let (n, all) = (ints[0] as usize, sizes(&ints[1..]));
+    let (x, w, b) = (inputs[0].clone(), inputs[1].clone(), inputs.get(2).cloned());
+    let (sx, sw) = (x.shape().to_vec(), w.shape().to_vec());
+    let device = cx.device.clone();
+    let (stride, padding) = (three(&all[..n], 1), three(&all[n..2 * n], 0));
+    let (output_padding, dilation, groups) = (three(&all[2 * n..3 * n], 0), three(&all[3 * n..4 * n], 1), all[4 * n]);
+    let (kernel, small) = (three(&sw[2..], 1), three(&sx[2..], 1));
+    let mut size = [0; 3];
+    for a in 0..3 {
+        size[a] = (small[a] - 1) * stride[a] + dilation[a] * (kernel[a] - 1) + output_padding[a] + 1 - 2 * padding[a];
+    }
+    // the convolution that this one transposes goes from the big side to the small one
+    let shape =
+        ConvShape { batch: sx[0], input_channels: sw[1] * groups, output_channels: sx[1], input: size, kernel, stride, padding, dilation, groups };
+    let out_shape: Vec<usize> = [sx[0], sw[1] * groups].into_iter().chain(size[3 - n..].iter().copied()).collect();
+    let bias_shape = b.as_ref().map(|b| b.shape().to_vec()).unwrap_or_default();
+    if device.is_cpu() {
+        let bias = b.as_ref().map(Value::host).transpose()?;
+        let y = kernels::conv_transpose_forward(&shape, &x.host()?, &w.host()?, bias.as_deref());
+        return Out::with(Value::from_f32(y, &out_shape, &device), move |g, needs| {
+            let g_host = g.host()?;
+            parts(
+                needs,
+                || Ok(Value::from_f32(kernels::conv_transpose_input_grad(&shape, &g_host, &*w.host()?), &sx, &device)),
+                || Ok(Value::from_f32(kernels::conv_transpose_weight_grad(&shape, &*x.host()?, &g_host), &sw, &device)),
+                || bias_grad(g, &bias_shape, &device),
+            )
+        });
+    }
+    let s = Conv3 { stride, padding, dilation, output_padding, groups };
+    let (x5, w5) = (five(&x), five(&w));
+    let y = x5.conv3_transpose(&w5, b.as_ref(), &s).reshape(&out_shape);
+    Out::with(y, move |g, needs| {
+        let g5 = five(g);
+        parts(
+            needs,
+            || Ok(Value::conv3_transpose_input_grad(&w5, &g5, &s).reshape(&sx)),
+            || Ok(x5.conv3_transpose_weight_grad(&w5, &g5, &s).reshape(&sw)),
+            || bias_grad(g, &bias_shape, &device),
+        )
+    })
+}

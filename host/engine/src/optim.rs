@@ -1,0 +1,174 @@
+//! Optimizers, as PyTorch defines them.
+
+use crate::{
+    error::{Error, Result},
+    model::{Gradients, Model},
+    ops::reduce::sum_axes,
+    value::Value,
+};
+use serde::{Deserialize, Serialize};
+
+/// Which optimizer, with its settings; nnU-Net's SGD by default.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "name", rename_all = "lowercase")]
+pub enum OptimizerSpec {
+    /// Stochastic gradient descent.
+    Sgd {
+        /// 0.99
+        momentum: f64,
+        /// Nesterov's form.
+        nesterov: bool,
+        /// L2.
+        weight_decay: f64,
+    },
+    /// Adam (Kingma and Ba 2015) or, with `decoupled`, AdamW (Loshchilov and Hutter 2019).
+    Adam {
+        /// Decay of the two averages.
+        betas: (f64, f64),
+        /// Added to the root.
+        eps: f64,
+        /// L2, or decoupled.
+        weight_decay: f64,
+        /// AdamW.
+        decoupled: bool,
+        /// Keeps the largest second moment (Reddi et al. 2018).
+        amsgrad: bool,
+    },
+}
+
+impl Default for OptimizerSpec {
+    fn default() -> Self {
+        OptimizerSpec::Sgd { momentum: 0.99, nesterov: true, weight_decay: 3e-5 }
+    }
+}
+
+/// State of one parameter, in host memory: momentum, or Adam's moments.
+pub type ParameterState = Vec<Vec<f32>>;
+
+/// An optimizer with its state.
+pub struct Optimizer {
+    spec: OptimizerSpec,
+    steps: u64,
+    state: Vec<Vec<Value>>,
+}
+
+impl Optimizer {
+    /// A fresh optimizer.
+    pub fn new(spec: OptimizerSpec) -> Self {
+        Optimizer { spec, steps: 0, state: vec![] }
+    }
+
+    /// Its settings.
+    pub fn spec(&self) -> &OptimizerSpec {
+        &self.spec
+    }
+
+    /// Scales the gradients to a norm of at most `clip`, changes the parameters, and returns the norm before.
+    ///
+    /// # Errors
+    /// The gradient is not finite.
+    pub fn step(&mut self, model: &mut Model, gradients: Gradients, lr: f64, clip: Option<f64>) -> Result<f64> {
+        let device = model.device().clone();
+        let mut squares = 0f64;
+        for g in gradients.0.iter().flatten() {
+            let all: Vec<usize> = (0..g.rank()).collect();
+            squares += sum_axes(&g.mul(g), &all, &device)?.to_vec()?.iter().map(|&v| f64::from(v)).sum::<f64>();
+        }
+        let norm = squares.sqrt();
+        if !norm.is_finite() {
+            return Err(Error::Numbers(format!("the gradient is not finite (norm {norm}); lower the learning rate ({lr}) or look at the data")));
+        }
+        let factor = clip.map_or(1.0, |c| (c / (norm + 1e-6)).min(1.0));
+        self.steps += 1;
+        let mut store = model.store().borrow_mut();
+        self.state.resize_with(store.entries.len(), Vec::new);
+        for (i, g) in gradients.0.into_iter().enumerate() {
+            let Some(g) = g else { continue };
+            let g = if factor < 1.0 { g.scale(factor) } else { g };
+            let w = store.entries[i].value.clone();
+            store.entries[i].value = self.update(i, w, g, lr);
+        }
+        Ok(norm)
+    }
+
+    fn update(&mut self, i: usize, w: Value, g: Value, lr: f64) -> Value {
+        let state = &mut self.state[i];
+        match self.spec {
+            OptimizerSpec::Sgd { momentum, nesterov, weight_decay } => {
+                let g = if weight_decay == 0.0 { g } else { g.add(&w.scale(weight_decay)) };
+                let buffer = match state.first() {
+                    Some(b) => b.scale(momentum).add(&g),
+                    None => g.clone(),
+                };
+                let direction = if nesterov { g.add(&buffer.scale(momentum)) } else { buffer.clone() };
+                *state = vec![buffer];
+                w.sub(&direction.scale(lr))
+            }
+            OptimizerSpec::Adam { betas: (b1, b2), eps, weight_decay, decoupled, amsgrad } => {
+                let (w, g) = match (weight_decay, decoupled) {
+                    (0.0, _) => (w, g),
+                    (wd, true) => (w.scale(1.0 - lr * wd), g),
+                    (wd, false) => {
+                        let g = g.add(&w.scale(wd));
+                        (w, g)
+                    }
+                };
+                let blend = |old: Option<&Value>, new: Value, b: f64| match old {
+                    Some(old) => old.scale(b).add(&new.scale(1.0 - b)),
+                    None => new.scale(1.0 - b),
+                };
+                let first = blend(state.first(), g.clone(), b1);
+                let second = blend(state.get(1), g.mul(&g), b2);
+                let t = self.steps as i32;
+                let (c1, c2) = (1.0 - b1.powi(t), 1.0 - b2.powi(t));
+                let largest = match (amsgrad, state.get(2)) {
+                    // the larger of two: half of (sum plus distance)
+                    (true, Some(old)) => old.add(&second).add(&old.sub(&second).abs()).scale(0.5),
+                    _ => second.clone(),
+                };
+                let root = largest.sqrt().scale(1.0 / c2.sqrt()).shift(eps);
+                *state = if amsgrad { vec![first.clone(), second, largest] } else { vec![first.clone(), second] };
+                w.sub(&first.div(&root).scale(lr / c1))
+            }
+        }
+    }
+
+    /// Steps taken, and the state of each parameter (empty where it was never touched).
+    ///
+    /// # Errors
+    /// The device cannot be read.
+    pub fn state(&self) -> Result<(u64, Vec<ParameterState>)> {
+        let one = |s: &Vec<Value>| s.iter().map(|v| v.to_vec().map_err(Error::from)).collect::<Result<ParameterState>>();
+        Ok((self.steps, self.state.iter().map(one).collect::<Result<_>>()?))
+    }
+
+    /// Takes up a state that [`Optimizer::state`] gave.
+    ///
+    /// # Errors
+    /// The state does not fit the model's parameters.
+    pub fn restore(&mut self, model: &Model, steps: u64, state: Vec<ParameterState>) -> Result<()> {
+        let store = model.store().borrow();
+        let mut restored = Vec::new();
+        for (i, slots) in state.into_iter().enumerate() {
+            let entry = store
+                .entries
+                .get(i)
+                .ok_or_else(|| Error::Weights(format!("the optimizer's state has more than the network's {} parameters", store.entries.len())))?;
+            let mut values = Vec::new();
+            for slot in slots {
+                if slot.len() != entry.value.len() {
+                    return Err(Error::Weights(format!(
+                        "the optimizer's state of {} has {} values, the parameter {}",
+                        entry.name,
+                        slot.len(),
+                        entry.value.len()
+                    )));
+                }
+                values.push(Value::from_f32(slot, entry.value.shape(), model.device()));
+            }
+            restored.push(values);
+        }
+        (self.steps, self.state) = (steps, restored);
+        Ok(())
+    }
+}

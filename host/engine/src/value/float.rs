@@ -1,0 +1,154 @@
+//! Arithmetic on Float values; shapes have been checked before.
+
+use super::{D, Value};
+use crate::device::Device;
+use burn::backend::ops::*;
+use burn::tensor::{FloatDType, IndexingUpdateOp, IntDType, Shape};
+use plugin_api::{DType, Op};
+
+macro_rules! unary {
+    ($($name:ident => $burn:ident;)+) => {
+        impl Value { $(pub(crate) fn $name(&self) -> Value { Self::of(D::$burn(self.raw.clone()), DType::Float) })+ }
+    };
+}
+unary! {
+    neg => float_neg; abs => float_abs; exp => float_exp; log => float_log; log1p => float_log1p; sqrt => float_sqrt; recip => float_recip;
+    sin => float_sin; cos => float_cos; tanh => float_tanh; erf => float_erf; floor => float_floor; round => float_round; sign => float_sign;
+}
+
+macro_rules! binary {
+    ($($name:ident => $burn:ident;)+) => {
+        impl Value { $(pub(crate) fn $name(&self, other: &Value) -> Value { Self::of(D::$burn(self.raw.clone(), other.raw.clone()), DType::Float) })+ }
+    };
+}
+binary! { add => float_add; sub => float_sub; mul => float_mul; div => float_div; pow => float_powf; matmul => float_matmul; }
+
+impl Value {
+    pub(crate) fn full(shape: &[usize], value: f64, device: &Device) -> Value {
+        Self::of(D::float_full(Shape::from(shape.to_vec()), value.into(), device.raw(), FloatDType::F32), DType::Float)
+    }
+
+    pub(crate) fn scale(&self, k: f64) -> Value {
+        Self::of(D::float_mul_scalar(self.raw.clone(), k.into()), DType::Float)
+    }
+
+    pub(crate) fn shift(&self, k: f64) -> Value {
+        Self::of(D::float_add_scalar(self.raw.clone(), k.into()), DType::Float)
+    }
+
+    pub(crate) fn powf(&self, exponent: f64) -> Value {
+        Self::of(D::float_powf_scalar(self.raw.clone(), exponent.into()), DType::Float)
+    }
+
+    pub(crate) fn clamp(&self, low: f64, high: f64) -> Value {
+        Self::of(D::float_clamp(self.raw.clone(), low.into(), high.into()), DType::Float)
+    }
+
+    pub(crate) fn sigmoid(&self) -> Value {
+        // 1 / (1 + e^-x), written so that large |x| neither overflows nor loses the tail
+        self.scale(0.5).tanh().scale(0.5).shift(0.5)
+    }
+
+    /// Float of 0 and 1 where the comparison with a number holds.
+    pub(crate) fn mask(&self, op: Op, value: f64, device: &Device) -> Value {
+        self.compare_scalar(op, value, device).cast(DType::Float, device)
+    }
+
+    pub(crate) fn compare_scalar(&self, op: Op, value: f64, device: &Device) -> Value {
+        let (raw, b) = (self.raw.clone(), device.bool_dtype());
+        let v = value.into();
+        let raw = match (self.dtype, op) {
+            (DType::Int, Op::Equal) => D::int_equal_elem(raw, v, b),
+            (DType::Int, Op::NotEqual) => D::int_not_equal_elem(raw, v, b),
+            (DType::Int, Op::Greater) => D::int_greater_elem(raw, v, b),
+            (DType::Int, Op::GreaterEqual) => D::int_greater_equal_elem(raw, v, b),
+            (DType::Int, Op::Less) => D::int_lower_elem(raw, v, b),
+            (DType::Int, _) => D::int_lower_equal_elem(raw, v, b),
+            (_, Op::Equal) => D::float_equal_elem(raw, v, b),
+            (_, Op::NotEqual) => D::float_not_equal_elem(raw, v, b),
+            (_, Op::Greater) => D::float_greater_elem(raw, v, b),
+            (_, Op::GreaterEqual) => D::float_greater_equal_elem(raw, v, b),
+            (_, Op::Less) => D::float_lower_elem(raw, v, b),
+            (_, _) => D::float_lower_equal_elem(raw, v, b),
+        };
+        Self::of(raw, DType::Bool)
+    }
+
+    /// Compares two values of one type and shape.
+    pub(crate) fn compare(&self, op: Op, other: &Value, device: &Device) -> Value {
+        let (l, r, b) = (self.raw.clone(), other.raw.clone(), device.bool_dtype());
+        let raw = match (self.dtype, op) {
+            (DType::Int, Op::Equal) => D::int_equal(l, r, b),
+            (DType::Int, Op::NotEqual) => D::int_not_equal(l, r, b),
+            (DType::Int, Op::Greater) => D::int_greater(l, r, b),
+            (DType::Int, Op::GreaterEqual) => D::int_greater_equal(l, r, b),
+            (DType::Int, Op::Less) => D::int_lower(l, r, b),
+            (DType::Int, _) => D::int_lower_equal(l, r, b),
+            (DType::Bool, Op::Equal) => D::bool_equal(l, r),
+            (DType::Bool, _) => D::bool_not_equal(l, r),
+            (_, Op::Equal) => D::float_equal(l, r, b),
+            (_, Op::NotEqual) => D::float_not_equal(l, r, b),
+            (_, Op::Greater) => D::float_greater(l, r, b),
+            (_, Op::GreaterEqual) => D::float_greater_equal(l, r, b),
+            (_, Op::Less) => D::float_lower(l, r, b),
+            (_, _) => D::float_lower_equal(l, r, b),
+        };
+        Self::of(raw, DType::Bool)
+    }
+
+    /// Arithmetic on Int values.
+    pub(crate) fn int_binary(&self, op: Op, other: &Value) -> Value {
+        let (l, r) = (self.raw.clone(), other.raw.clone());
+        let raw = match op {
+            Op::Add => D::int_add(l, r),
+            Op::Sub => D::int_sub(l, r),
+            Op::Mul => D::int_mul(l, r),
+            _ => D::int_div(l, r),
+        };
+        Self::of(raw, DType::Int)
+    }
+
+    /// Largest (or smallest) along one axis, which stays with length 1.
+    pub(crate) fn extreme(&self, axis: usize, largest: bool) -> Value {
+        let raw = self.raw.clone();
+        Self::of(if largest { D::float_max_dim(raw, axis) } else { D::float_min_dim(raw, axis) }, DType::Float)
+    }
+
+    pub(crate) fn argmax(&self, axis: usize) -> Value {
+        let raw = self.raw.clone();
+        let raw = if self.dtype == DType::Int { D::int_argmax(raw, axis) } else { D::float_argmax(raw, axis, IntDType::I32) };
+        Self::of(raw, DType::Int)
+    }
+
+    pub(crate) fn topk(&self, k: usize, axis: usize) -> (Value, Value) {
+        let (values, indices) = D::float_topk_with_indices(self.raw.clone(), axis, k, IntDType::I32);
+        (Self::of(values, DType::Float), Self::of(indices, DType::Int))
+    }
+
+    pub(crate) fn cumsum(&self, axis: usize) -> Value {
+        let raw = self.raw.clone();
+        if self.dtype == DType::Int { Self::of(D::int_cumsum(raw, axis), DType::Int) } else { Self::of(D::float_cumsum(raw, axis), DType::Float) }
+    }
+
+    pub(crate) fn scatter_add(&self, axis: usize, index: &Value, source: &Value) -> Value {
+        let raw = D::float_scatter(axis, self.raw.clone(), index.raw.clone(), source.raw.clone(), IndexingUpdateOp::Add);
+        Self::of(raw, DType::Float)
+    }
+
+    pub(crate) fn select_add(&self, axis: usize, index: &Value, source: &Value) -> Value {
+        let raw = D::float_select_assign(self.raw.clone(), axis, index.raw.clone(), source.raw.clone(), IndexingUpdateOp::Add);
+        Self::of(raw, DType::Float)
+    }
+
+    /// Writes `part` over a box of `self` that begins at `start`.
+    pub(crate) fn assign(&self, start: &[usize], steps: &[usize], part: &Value) -> Value {
+        let ranges: Vec<_> =
+            start.iter().zip(part.shape()).zip(steps).map(|((&s, &n), &step)| super::slice_of(s, s + (n - 1) * step + 1, step)).collect();
+        Self::of(D::float_slice_assign(self.raw.clone(), &ranges, part.raw.clone()), DType::Float)
+    }
+
+    /// Sum over axes on a device; the processor has its own (see `ops::reduce`).
+    pub(crate) fn sum_axes_on_device(&self, axes: &[usize]) -> Value {
+        Self::of(axes.iter().fold(self.raw.clone(), |t, &a| D::float_sum_dim(t, a)), DType::Float)
+    }
+}

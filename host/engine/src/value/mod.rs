@@ -1,0 +1,216 @@
+//! A tensor value of the engine: any rank, any device, one of three types. Burn is named here and in `device`.
+
+mod conv;
+mod float;
+mod host;
+
+use crate::device::Device;
+use crate::shape::Info;
+use burn::backend::{Dispatch, DispatchTensor, TensorMetadata, ops::*};
+use burn::tensor::{FloatDType, IntDType, Shape, Slice, TensorData};
+use plugin_api::DType;
+
+pub(crate) use conv::Conv3;
+
+type D = Dispatch;
+
+/// An immutable tensor; cloning shares the storage.
+#[derive(Clone)]
+pub(crate) struct Value {
+    raw: DispatchTensor,
+    shape: Vec<usize>,
+    dtype: DType,
+}
+
+fn wait(data: impl Future<Output = Result<TensorData, burn::tensor::ExecutionError>>) -> plugin_api::Result<TensorData> {
+    burn::tensor::try_read_sync(data)
+        .ok_or_else(|| plugin_api::Error::new("the device cannot be read synchronously"))?
+        .map_err(|e| plugin_api::Error::new(format!("reading from the device failed: {e:?}")))
+}
+
+pub(crate) fn slice_of(start: usize, end: usize, step: usize) -> Slice {
+    Slice::new(start as isize, Some(end as isize), step as isize)
+}
+
+impl Value {
+    fn of(raw: DispatchTensor, dtype: DType) -> Self {
+        let shape = raw.shape().to_vec();
+        Value { raw, shape, dtype }
+    }
+
+    pub(crate) fn from_f32(data: Vec<f32>, shape: &[usize], device: &Device) -> Self {
+        Self::of(D::float_from_data(TensorData::new(data, shape.to_vec()), device.raw()), DType::Float)
+    }
+
+    pub(crate) fn from_i32(data: Vec<i32>, shape: &[usize], device: &Device) -> Self {
+        Self::of(D::int_from_data(TensorData::new(data, shape.to_vec()), device.raw()), DType::Int)
+    }
+
+    pub(crate) fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    pub(crate) fn rank(&self) -> usize {
+        self.shape.len()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    pub(crate) fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    pub(crate) fn info(&self) -> Info {
+        Info { shape: self.shape.clone(), dtype: self.dtype }
+    }
+
+    /// Copies the values to f32, whatever the type.
+    pub(crate) fn to_vec(&self) -> plugin_api::Result<Vec<f32>> {
+        let raw = self.raw.clone();
+        let data = match self.dtype {
+            DType::Int => wait(D::int_into_data(raw))?,
+            DType::Bool => wait(D::bool_into_data(raw))?,
+            _ => wait(D::float_into_data(raw))?,
+        };
+        data.convert::<f32>().try_to_vec::<f32>().map_err(|e| plugin_api::Error::new(format!("values cannot be read: {e:?}")))
+    }
+
+    /// Copies whole numbers to the CPU.
+    pub(crate) fn to_ints(&self) -> plugin_api::Result<Vec<i32>> {
+        let data = wait(D::int_into_data(self.raw.clone()))?;
+        data.convert::<i32>().try_to_vec::<i32>().map_err(|e| plugin_api::Error::new(format!("values cannot be read: {e:?}")))
+    }
+
+    pub(crate) fn cast(&self, dtype: DType, device: &Device) -> Value {
+        let raw = self.raw.clone();
+        let (f, i) = (FloatDType::F32, IntDType::I32);
+        let raw = match (self.dtype, dtype) {
+            (a, b) if a == b => raw,
+            (DType::Float, DType::Int) => D::float_into_int(raw, i),
+            (DType::Float, _) => D::float_not_equal_elem(raw, 0.0.into(), device.bool_dtype()),
+            (DType::Int, DType::Float) => D::int_into_float(raw, f),
+            (DType::Int, _) => D::int_not_equal_elem(raw, 0i64.into(), device.bool_dtype()),
+            (_, DType::Float) => D::bool_into_float(raw, f),
+            (_, _) => D::bool_into_int(raw, i),
+        };
+        Self::of(raw, dtype)
+    }
+
+    pub(crate) fn reshape(&self, shape: &[usize]) -> Value {
+        let (raw, shape) = (self.raw.clone(), Shape::from(shape.to_vec()));
+        let raw = match self.dtype {
+            DType::Int => D::int_reshape(raw, shape),
+            DType::Bool => D::bool_reshape(raw, shape),
+            _ => D::float_reshape(raw, shape),
+        };
+        Self::of(raw, self.dtype)
+    }
+
+    pub(crate) fn permute(&self, axes: &[usize]) -> Value {
+        let raw = self.raw.clone();
+        let raw = match self.dtype {
+            DType::Int => D::int_permute(raw, axes),
+            DType::Bool => D::bool_permute(raw, axes),
+            _ => D::float_permute(raw, axes),
+        };
+        Self::of(raw, self.dtype)
+    }
+
+    pub(crate) fn flip(&self, axes: &[usize]) -> Value {
+        let raw = self.raw.clone();
+        let raw = match self.dtype {
+            DType::Int => D::int_flip(raw, axes),
+            DType::Bool => D::bool_flip(raw, axes),
+            _ => D::float_flip(raw, axes),
+        };
+        Self::of(raw, self.dtype)
+    }
+
+    pub(crate) fn expand(&self, shape: &[usize]) -> Value {
+        if self.shape == shape {
+            return self.clone();
+        }
+        let mut padded = vec![1; shape.len().saturating_sub(self.rank())];
+        padded.extend(&self.shape);
+        let source = if padded == self.shape { self.clone() } else { self.reshape(&padded) };
+        let (raw, shape) = (source.raw, Shape::from(shape.to_vec()));
+        let raw = match self.dtype {
+            DType::Int => D::int_expand(raw, shape),
+            DType::Bool => D::bool_expand(raw, shape),
+            _ => D::float_expand(raw, shape),
+        };
+        Self::of(raw, self.dtype)
+    }
+
+    pub(crate) fn slice(&self, axis: usize, start: usize, end: usize, step: usize) -> Value {
+        let ranges: Vec<Slice> =
+            self.shape.iter().enumerate().map(|(a, &n)| if a == axis { slice_of(start, end, step) } else { slice_of(0, n, 1) }).collect();
+        let raw = self.raw.clone();
+        let raw = match self.dtype {
+            DType::Int => D::int_slice(raw, &ranges),
+            DType::Bool => D::bool_slice(raw, &ranges),
+            _ => D::float_slice(raw, &ranges),
+        };
+        Self::of(raw, self.dtype)
+    }
+
+    pub(crate) fn concat(parts: &[Value], axis: usize) -> Value {
+        let dtype = parts[0].dtype;
+        let raw: Vec<DispatchTensor> = parts.iter().map(|p| p.raw.clone()).collect();
+        let raw = match dtype {
+            DType::Int => D::int_cat(raw, axis),
+            DType::Bool => D::bool_cat(raw, axis),
+            _ => D::float_cat(raw, axis),
+        };
+        Self::of(raw, dtype)
+    }
+
+    /// `self` (any type) where `mask` holds, else `other`; shapes equal.
+    pub(crate) fn where_mask(&self, mask: &Value, other: &Value) -> Value {
+        let (raw, mask, value) = (other.raw.clone(), mask.raw.clone(), self.raw.clone());
+        let raw = match self.dtype {
+            DType::Int => D::int_mask_where(raw, mask, value),
+            DType::Bool => D::bool_mask_where(raw, mask, value),
+            _ => D::float_mask_where(raw, mask, value),
+        };
+        Self::of(raw, self.dtype)
+    }
+
+    pub(crate) fn gather(&self, axis: usize, index: &Value) -> Value {
+        let (raw, index) = (self.raw.clone(), index.raw.clone());
+        let raw = match self.dtype {
+            DType::Int => D::int_gather(axis, raw, index),
+            DType::Bool => D::bool_gather(axis, raw, index),
+            _ => D::float_gather(axis, raw, index),
+        };
+        Self::of(raw, self.dtype)
+    }
+
+    pub(crate) fn index_select(&self, axis: usize, index: &Value) -> Value {
+        let (raw, index) = (self.raw.clone(), index.raw.clone());
+        let raw = match self.dtype {
+            DType::Int => D::int_select(raw, axis, index),
+            DType::Bool => D::bool_select(raw, axis, index),
+            _ => D::float_select(raw, axis, index),
+        };
+        Self::of(raw, self.dtype)
+    }
+
+    pub(crate) fn bool_not(&self) -> Value {
+        Self::of(D::bool_not(self.raw.clone()), DType::Bool)
+    }
+
+    pub(crate) fn bool_and(&self, other: &Value) -> Value {
+        Self::of(D::bool_and(self.raw.clone(), other.raw.clone()), DType::Bool)
+    }
+
+    pub(crate) fn bool_or(&self, other: &Value) -> Value {
+        Self::of(D::bool_or(self.raw.clone(), other.raw.clone()), DType::Bool)
+    }
+
+    pub(crate) fn arange(start: i64, end: i64, step: usize, device: &Device) -> Value {
+        Self::of(D::int_arange_step(start..end, step, device.raw(), IntDType::I32), DType::Int)
+    }
+}

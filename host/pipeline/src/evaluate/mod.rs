@@ -1,0 +1,12 @@
+//! Predictions against references: overlap metrics for each case and each label or region, and their means in `summary.json`.
+
+mod folder;
+mod metrics;
+mod summary;
+
+pub use folder::{Options, Pair, evaluate_folder, evaluate_pairs, evaluate_simple};
+pub use metrics::{Metrics, Overlap, Structure};
+pub use summary::{CaseMetrics, Summary};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,74 @@
+//! Prediction: sliding windows over preprocessed cases, logits back to the grid of the image, and whole folders of images.
+//!
+//! 1. [`predict_folder`] reads, crops, normalises and resamples a case as training did.
+//! 2. [`sliding_window`] averages the logits of all tiles, mirrored views and folds.
+//! 3. [`Export`] resamples them to the image's grid and decodes them.
+//!
+//! [`validate`] does the same with the preprocessed cases of a fold, and scores what comes out.
+
+mod export;
+mod folder;
+mod gaussian;
+mod output;
+mod prepare;
+mod stages;
+mod steps;
+mod validation;
+mod window;
+
+pub use export::Export;
+pub use folder::{PredictOptions, Predicted, predict_folder};
+pub use gaussian::gaussian;
+pub use steps::{positions, steps};
+pub use validation::{NextStage, ValidationOptions, validate};
+pub use window::{Window, sliding_window};
+
+#[cfg(test)]
+mod tests;
+
+use crate::dataset::DatasetJson;
+use crate::error::Result;
+use crate::plan::{Configuration, Plans};
+
+/// A network that turns images into logits.
+pub trait Predictor {
+    /// The logits (B, K, spatial...) of the images `x` (B, C, spatial...), last axis fastest, and their shape.
+    ///
+    /// # Errors
+    /// The network refuses the shape or fails.
+    fn logits(&self, x: &[f32], shape: &[usize]) -> Result<(Vec<f32>, Vec<usize>)>;
+
+    /// The spatial axes along which images may be mirrored.
+    fn mirror_axes(&self) -> Vec<usize>;
+}
+
+/// A network of the engine.
+pub struct Network<'a> {
+    /// The network with its weights.
+    pub model: &'a engine::Model,
+    /// The spatial axes along which it was trained with mirrored images.
+    pub mirror_axes: Vec<usize>,
+}
+
+impl Predictor for Network<'_> {
+    fn logits(&self, x: &[f32], shape: &[usize]) -> Result<(Vec<f32>, Vec<usize>)> {
+        Ok(self.model.predict(x, shape)?)
+    }
+
+    fn mirror_axes(&self) -> Vec<usize> {
+        self.mirror_axes.clone()
+    }
+}
+
+/// A trained model: how cases are prepared for it, and its networks, a fold each.
+#[derive(Clone, Copy)]
+pub struct LoadedModel<'a> {
+    /// The plans.
+    pub plans: &'a Plans,
+    /// Their configuration that was trained.
+    pub configuration: &'a Configuration,
+    /// Channels and labels.
+    pub dataset: &'a DatasetJson,
+    /// The folds, whose logits are averaged.
+    pub predictors: &'a [&'a dyn Predictor],
+}

@@ -1,0 +1,21 @@
+//! From a fingerprint to plans: target spacings, patches, topologies and batch sizes (Isensee et al. 2021,
+//! doi 10.1038/s41592-020-01008-z, supplementary note 2).
+
+mod configuration;
+mod legacy;
+mod planner;
+mod plans;
+mod presets;
+mod run;
+mod spacing;
+mod topology;
+
+pub use configuration::{ArchitecturePlan, Configuration, Resampling};
+pub use planner::{Estimate, plan_experiment};
+pub use plans::{IntensityProperties, Plans};
+pub use presets::{PRESETS, Preset};
+pub use run::{Options, run};
+pub use topology::{Topology, topology};
+
+#[cfg(test)]
+pub(crate) mod tests;

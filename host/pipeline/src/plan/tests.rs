@@ -1,0 +1,220 @@
+use super::*;
+use crate::dataset::DatasetJson;
+use crate::error::Result;
+use crate::fingerprint::Fingerprint;
+use crate::json;
+use plugin_api::NetworkSpec;
+use serde_json::{Map, Value, json};
+use std::path::{Path, PathBuf};
+
+fn reference(name: &str) -> Option<PathBuf> {
+    let found = std::env::var_os("NNUNET_REFERENCE").map(|folder| Path::new(&folder).join(name));
+    if found.is_none() {
+        eprintln!("skipped: NNUNET_REFERENCE is not set");
+    }
+    found
+}
+
+/// Elements of all convolution outputs of nnU-Net's two networks, without the heads of deep supervision.
+pub(crate) fn planning_size(spec: &NetworkSpec) -> plugin_api::Result<u64> {
+    let stages = spec.stages()?;
+    let residual = spec.network_class_name.ends_with("ResidualEncoderUNet");
+    let mut size = spec.patch_size.clone();
+    let count = |size: &[usize]| size.iter().map(|&n| n as u64).product::<u64>();
+    let (mut total, mut voxels, mut input) = (0, Vec::new(), stages[0].features);
+    if residual {
+        total += stages[0].features as u64 * count(&size);
+    }
+    for stage in &stages {
+        size.iter_mut().zip(&stage.stride).for_each(|(n, s)| *n /= s);
+        let (features, here) = (stage.features as u64, count(&size));
+        let skip = residual && (input != stage.features || stage.stride.iter().any(|&s| s > 1));
+        total += stage.convs as u64 * features * here * if residual { 2 } else { 1 } + if skip { features * here } else { 0 };
+        voxels.push(here);
+        input = stage.features;
+    }
+    for (stage, &here) in stages.iter().zip(&voxels).rev().skip(1) {
+        total += (stage.decoder_convs as u64 + 1) * stage.features as u64 * here;
+    }
+    Ok(total + spec.num_classes as u64 * voxels[0])
+}
+
+fn options_of(name: &str, call: &Value) -> Options {
+    let kwargs = &call["kwargs"];
+    Options {
+        planner: call["planner"].as_str().unwrap().to_owned(),
+        gpu_memory_target: kwargs["gpu_memory_target_in_gb"].as_f64(),
+        target_spacing: serde_json::from_value(kwargs["overwrite_target_spacing"].clone()).ok(),
+        suppress_transpose: kwargs["suppress_transpose"].as_bool().unwrap_or(false),
+        plans_name: Some(name.to_owned()),
+        ..Options::default()
+    }
+}
+
+fn made(folder: &Path, options: &Options) -> Result<String> {
+    let name = folder.file_name().unwrap().to_str().unwrap();
+    let plans = plan_experiment(name, &DatasetJson::read(folder)?, &Fingerprint::read(folder)?, options, &planning_size)?;
+    Ok(json::to_string(&plans).unwrap())
+}
+
+/// Sixteen synthetic datasets and all planners: the files to the byte.
+#[test]
+fn planner_references_to_the_byte() {
+    let Some(folder) = reference("planner") else { return };
+    let mut compared = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let folder = entry.unwrap().path();
+        let calls: Map<String, Value> = json::read(&folder.join("calls.json")).unwrap();
+        for (name, call) in &calls {
+            let wanted = std::fs::read_to_string(folder.join(format!("{name}.json"))).unwrap();
+            let made = made(&folder, &options_of(name, call)).unwrap();
+            same(&made, &wanted, &format!("{} {name}", folder.display()));
+            compared += 1;
+        }
+    }
+    assert!(compared >= 40, "{compared}");
+}
+
+fn same(made: &str, wanted: &str, what: &str) {
+    let line = made.lines().zip(wanted.lines()).position(|(a, b)| a != b);
+    if let Some(line) = line {
+        panic!("{what}, line {}: {:?} instead of {:?}", line + 1, made.lines().nth(line), wanted.lines().nth(line));
+    }
+    assert_eq!(made.len(), wanted.len(), "{what}");
+}
+
+/// Real datasets with every planner and several memory targets.
+#[test]
+fn real_plans_to_the_byte() {
+    let Some(folder) = reference("plans") else { return };
+    let crafted = reference("fingerprint/Dataset011_FPCraft").unwrap();
+    let folders = ["Dataset004_Hippocampus", "Dataset005_HippoRegions", "Dataset006_HippoIgnore"].map(|name| folder.join(name));
+    let mut compared = 0;
+    for folder in folders.into_iter().chain([crafted]) {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            let stem = path.file_stem().unwrap().to_str().unwrap().to_owned();
+            if !stem.starts_with("nnUNet") || stem.ends_with("Small") || path.extension().is_none_or(|e| e != "json") {
+                continue;
+            }
+            let wanted = std::fs::read_to_string(&path).unwrap();
+            let plans: Plans = json::parse(&wanted).unwrap();
+            let gb = stem.split_once("_gpu").map(|(_, gb)| gb.parse().unwrap());
+            let options = Options {
+                planner: plans.experiment_planner_used.clone(),
+                gpu_memory_target: gb,
+                plans_name: Some(plans.plans_name.clone()),
+                ..Options::default()
+            };
+            same(&made(&folder, &options).unwrap(), &wanted, &path.display().to_string());
+            assert_eq!(json::to_string(&plans).unwrap(), wanted, "read and written");
+            compared += 1;
+        }
+    }
+    assert!(compared >= 18, "{compared}");
+}
+
+fn minimal() -> Plans {
+    let Some(folder) = reference("plans") else { return example() };
+    Plans::read(&folder.join("Dataset004_Hippocampus/nnUNetPlans.json")).unwrap()
+}
+
+/// Plans of a made-up dataset.
+fn example() -> Plans {
+    let dataset: DatasetJson = serde_json::from_value(
+        json!({"channel_names": {"0": "MRI"}, "labels": {"background": 0, "a": 1, "b": 2}, "numTraining": 60, "file_ending": ".nii.gz"}),
+    )
+    .unwrap();
+    let fingerprint = Fingerprint {
+        foreground_intensity_properties_per_channel: Map::new(),
+        median_relative_size_after_cropping: 1.0,
+        shapes_after_crop: vec![[36, 50, 35]],
+        spacings: vec![[1.0; 3]],
+    };
+    plan_experiment("Dataset001_X", &dataset, &fingerprint, &Options::default(), &planning_size).unwrap()
+}
+
+#[test]
+fn configurations_inherit() {
+    let mut plans = minimal();
+    let mut add = |name: &str, value: Value| plans.configurations.insert(name.to_owned(), value);
+    add("mine", json!({"inherits_from": "3d_fullres", "batch_size": 7, "my_key": [1], "next_stage": "x"}));
+    add("child", json!({"inherits_from": "mine", "patch_size": [8, 8, 8]}));
+    add("a", json!({"inherits_from": "b"}));
+    add("b", json!({"inherits_from": "a"}));
+    let child = plans.configuration("child").unwrap();
+    assert_eq!((child.batch_size, child.patch_size.as_slice(), &child.rest["my_key"]), (7, &[8, 8, 8][..], &json!([1])));
+    assert_eq!(child.next_stage, ["x"]);
+    assert!(plans.configuration("a").unwrap_err().to_string().contains("a -> b -> a"));
+    assert!(plans.configuration("3d_lowres").unwrap_err().to_string().contains("there are 2d, 3d_fullres, mine"));
+}
+
+#[test]
+fn keys_of_old_take_effect_or_contradict() {
+    let mut plans = minimal();
+    let parent = plans.configurations["3d_fullres"].as_object().unwrap().clone();
+    let old = json!({"UNet_class_name": "PlainConvUNet", "UNet_base_num_features": 16, "n_conv_per_stage_encoder": [2, 2, 2, 2, 2],
+        "n_conv_per_stage_decoder": [2, 2, 2, 2], "num_pool_per_axis": [3, 4, 4]});
+    let with = |mut keys: Map<String, Value>| {
+        keys.extend(old.as_object().unwrap().clone());
+        Value::Object(keys)
+    };
+    let mut bare = parent.clone();
+    bare.shift_remove("architecture");
+    plans.configurations.insert("old".into(), with(bare));
+    plans.configurations.insert("child".into(), with(json!({"inherits_from": "3d_fullres"}).as_object().unwrap().clone()));
+    plans.configurations.insert("both".into(), with(parent));
+    for name in ["old", "child"] {
+        let configuration = plans.configuration(name).unwrap();
+        let stages = configuration.network_spec(1, 3, false).stages().unwrap();
+        assert_eq!(stages.iter().map(|s| s.features).collect::<Vec<_>>(), [16, 32, 64, 128, 256]);
+        assert_eq!(stages.iter().map(|s| s.stride.clone()).collect::<Vec<_>>(), [[1, 1, 1], [1, 2, 2], [2, 2, 2], [2, 2, 2], [2, 2, 2]]);
+        assert_eq!(stages[4].kernel, [3, 3, 3]);
+        configuration.network_spec(1, 3, false).block().unwrap();
+    }
+    let error = plans.configuration("both").unwrap_err().to_string();
+    assert!(error.contains("n_conv_per_stage_encoder") && error.contains("architecture"), "{error}");
+}
+
+#[test]
+fn resampling_settings_are_read() {
+    let mut plans = minimal();
+    let configuration = plans.configuration("3d_fullres").unwrap();
+    assert_eq!(configuration.resampling(Resampling::Data).unwrap(), Some(volume::resample::ResampleOptions::IMAGE));
+    assert_eq!(configuration.resampling(Resampling::Probabilities).unwrap(), Some(volume::resample::ResampleOptions::LABELS));
+    plans.configurations["3d_fullres"]["resampling_fn_data"] = "own".into();
+    plans.configurations["3d_fullres"]["resampling_fn_seg"] = "no_resampling_data_or_seg_to_shape".into();
+    let configuration = plans.configuration("3d_fullres").unwrap();
+    assert!(configuration.resampling(Resampling::Data).unwrap_err().to_string().contains("own"));
+    assert_eq!(configuration.resampling(Resampling::Seg).unwrap(), None);
+}
+
+/// Planning again keeps what was made by hand, and replaces the rest.
+#[test]
+fn planning_again_keeps_own_configurations() {
+    let Some(folder) = reference("plans") else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let name = "Dataset004_Hippocampus";
+    let pre = dir.path().join(name);
+    std::fs::create_dir_all(&pre).unwrap();
+    for file in ["dataset_fingerprint.json", "nnUNetPlans.json"] {
+        std::fs::copy(folder.join(name).join(file), pre.join(file)).unwrap();
+    }
+    let path = pre.join("nnUNetPlans.json");
+    let mut plans: Value = json::read(&path).unwrap();
+    plans["configurations"]["mine"] = json!({"inherits_from": "3d_fullres", "batch_size": 3});
+    plans["configurations"]["2d"]["batch_size"] = 1.into();
+    json::write(&path, &plans).unwrap();
+    let paths = crate::paths::Paths::new(&folder, dir.path(), dir.path());
+    let (plans, written) = run(&paths, name, &Options::default(), &planning_size).unwrap();
+    assert_eq!((plans.configuration("mine").unwrap().batch_size, written), (3, path.clone()));
+    assert_eq!(
+        plans.configuration("2d").unwrap().batch_size,
+        Plans::read(&folder.join(name).join("nnUNetPlans.json")).unwrap().configuration("2d").unwrap().batch_size
+    );
+    assert_eq!(Plans::read(&path).unwrap(), plans);
+    // the raw folder's splits were taken over; others in use are refused
+    assert!(pre.join("splits_final.json").exists());
+    std::fs::write(pre.join("splits_final.json"), r#"[{"train": ["a"], "val": ["b"]}]"#).unwrap();
+    assert!(run(&paths, name, &Options::default(), &planning_size).unwrap_err().to_string().contains("first folds"));
+}

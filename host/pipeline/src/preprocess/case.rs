@@ -1,0 +1,106 @@
+//! One case.
+
+use ndarray::{Array3, Array4};
+use volume::crop::crop_to_nonzero;
+use volume::files::CaseProperties;
+use volume::files::properties::SitkStuff;
+use volume::image::{Geometry, Image};
+use volume::resample::{compute_new_shape, resample_data, resample_seg};
+
+use super::{locations, normalize};
+use crate::dataset::DatasetJson;
+use crate::error::{Error, Result};
+use crate::plan::{Configuration, Plans, Resampling};
+
+/// A preprocessed case; axes are those after the transposition.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PreprocessedCase {
+    /// (C, z, y, x).
+    pub data: Array4<f32>,
+    /// (z, y, x); -1 outside the part of the image that is not zero.
+    pub seg: Array3<i16>,
+    /// What is needed to undo it all, and (with labels) where the classes are.
+    pub properties: CaseProperties,
+}
+
+/// Preprocesses `image` (C, z, y, x) with its labels (z, y, x), if there are any.
+///
+/// The order: transpose, crop to what is not zero, normalise, resample, look up where the classes are.
+///
+/// # Errors
+/// A number of channels that is not the plan's; labels of another shape; plans that cannot be followed.
+pub fn preprocess_case(
+    image: Image,
+    seg: Option<Array3<i16>>,
+    plans: &Plans,
+    configuration: &Configuration,
+    dataset: &DatasetJson,
+) -> Result<PreprocessedCase> {
+    let (channels, planned) = (image.data.shape()[0], configuration.normalization_schemes.len());
+    if channels != planned {
+        return Err(Error::invalid(format!("the image has {channels} channel(s) but the plan is for {planned}")));
+    }
+    if let Some(seg) = seg.as_ref().filter(|seg| *seg.shape() != image.data.shape()[1..]) {
+        let shape = &image.data.shape()[1..];
+        return Err(Error::invalid(format!("the label image has the shape {:?} (z, y, x) but the image {shape:?}", seg.shape())));
+    }
+    if image.data.is_empty() {
+        return Err(Error::invalid(format!("the image has no voxels: its shape is {:?}", image.data.shape())));
+    }
+    let forward = plans.transpose_forward;
+    let [a, b, c] = forward;
+    let Image { data, geometry } = image;
+    // a copy in the new order, if there is one: what follows wants voxels of a row side by side
+    let data = data.permuted_axes([0, a + 1, b + 1, c + 1]).as_standard_layout().into_owned();
+    let has_labels = seg.is_some();
+    let seg = seg.map(|seg| seg.permuted_axes(forward).as_standard_layout().into_owned());
+    let current = forward.map(|axis| geometry.spacing[axis]);
+    let shape_before_cropping = data.shape()[1..].to_vec();
+
+    let cropped = crop_to_nonzero(data, seg);
+    let (mut data, seg, bbox) = (cropped.data, cropped.seg, cropped.bbox);
+    let (depth, height, width) = seg.dim();
+    let shape = [depth, height, width];
+    let target = configuration.target_spacing(current);
+    let new_shape = compute_new_shape(shape, current, target);
+    if new_shape.contains(&0) {
+        return Err(Error::invalid(format!(
+            "the shape {shape:?} at {current:?} mm would become {new_shape:?} at {target:?} mm, which has no voxels"
+        )));
+    }
+    normalize::normalize(&mut data, &seg, plans, configuration)?;
+    let data = match configuration.resampling(Resampling::Data)? {
+        Some(options) => resample_data(&data, new_shape, current, target, &options),
+        None => data,
+    };
+    let seg = match configuration.resampling(Resampling::Seg)? {
+        Some(options) => resample_seg(&seg, new_shape, current, target, &options),
+        None => seg,
+    };
+    let class_locations = match has_labels {
+        true => Some(locations::class_locations(&seg, &dataset.label_manager()?)?),
+        false => None,
+    };
+    let properties = CaseProperties {
+        spacing: geometry.spacing.to_vec(),
+        sitk_stuff: sitk_stuff(&geometry),
+        shape_before_cropping,
+        bbox_used_for_cropping: bbox.to_vec(),
+        shape_after_cropping_and_before_resampling: shape.to_vec(),
+        class_locations,
+        rest: Vec::new(),
+    };
+    Ok(PreprocessedCase { data, seg, properties })
+}
+
+/// What SimpleITK says of a NIfTI image (x, y, z); nothing of other formats.
+fn sitk_stuff(geometry: &Geometry) -> SitkStuff {
+    if geometry.nifti.is_none() {
+        return SitkStuff::default();
+    }
+    SitkStuff {
+        spacing: geometry.spacing.iter().rev().copied().collect(),
+        origin: geometry.origin.to_vec(),
+        direction: geometry.direction.as_flattened().to_vec(),
+    }
+}

@@ -1,0 +1,33 @@
+//! The label images beside the preprocessed cases, for evaluation.
+
+use std::fs;
+use std::path::Path;
+
+use volume::files::atomic::copy_atomic;
+use volume::image::write_segmentation;
+
+use crate::dataset::{Case, DatasetJson, read_labels};
+use crate::error::{Error, Result};
+
+/// Copies the label image of each case to `gt_segmentations/{case}{ending}` in `folder` unless what is there is as new.
+///
+/// Where `dataset.json` gave -1 for the ignore label, the copies hold the label that it stands for.
+pub(super) fn copy(folder: &Path, cases: &[Case], dataset: &DatasetJson) -> Result<()> {
+    let folder = folder.join("gt_segmentations");
+    fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
+    for case in cases {
+        let target = folder.join(format!("{}{}", case.name, dataset.file_ending));
+        let changed = |path: &Path| fs::metadata(path).and_then(|about| about.modified());
+        let source = changed(&case.label).map_err(Error::io("read", &case.label))?;
+        if changed(&target).is_ok_and(|copied| copied >= source) {
+            continue;
+        }
+        if dataset.ignore_was_negative {
+            let (labels, geometry) = read_labels(&case.label, dataset).map_err(|error| error.in_case(&case.name))?;
+            write_segmentation(&target, &labels, &geometry)?;
+        } else {
+            copy_atomic(&case.label, &target)?;
+        }
+    }
+    Ok(())
+}

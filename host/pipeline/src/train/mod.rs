@@ -1,0 +1,90 @@
+//! Training: epochs of iterations, checkpoints that a killed run goes on from, and the final validation.
+
+mod curves;
+mod fold;
+mod journal;
+mod model;
+mod pseudo_dice;
+mod run;
+mod settings;
+
+pub use fold::Fold;
+pub use model::{Loaded, build_model, load_model};
+pub use run::{Outcome, train};
+pub use settings::{Settings, deep_supervision_weights};
+
+use engine::Device;
+use std::{
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicBool},
+};
+
+/// What a training is asked to do; the flags of `train`.
+#[derive(Clone, Debug)]
+pub struct TrainOptions {
+    /// The dataset's number or name.
+    pub dataset: String,
+    /// The configuration of the plans.
+    pub configuration: String,
+    /// Which cases train.
+    pub fold: Fold,
+    /// The trainer config.
+    pub trainer: String,
+    /// The plans' name.
+    pub plans: String,
+    /// Where tensors live.
+    pub device: Device,
+    /// Weights to start from.
+    pub pretrained: Option<PathBuf>,
+    /// Goes on from the latest checkpoint.
+    pub resume: bool,
+    /// Only the final validation.
+    pub validate_only: bool,
+    /// The final validation takes the best checkpoint.
+    pub validate_best: bool,
+    /// Trains on every case, without validation and without checkpoints in between.
+    pub no_checkpoints: bool,
+    /// The final validation writes probabilities too.
+    pub save_probabilities: bool,
+    /// Instead of the config's epochs.
+    pub epochs: Option<usize>,
+    /// Instead of 250 training iterations an epoch.
+    pub iterations: Option<usize>,
+    /// Instead of 50 validation iterations an epoch.
+    pub validation_iterations: Option<usize>,
+    /// What all random numbers come from; drawn if none.
+    pub seed: Option<u64>,
+    /// Set from outside (a signal): the iteration is finished, a checkpoint written, and the run ends.
+    pub stop: Arc<AtomicBool>,
+}
+
+/// What happens while a training runs.
+pub trait Observer: Sync {
+    /// A line of the log.
+    fn line(&self, text: &str);
+    /// An iteration is done.
+    fn iteration(&self, at: Iteration) {
+        let _ = at;
+    }
+    /// A case of the final validation is done.
+    fn validated(&self, done: usize, total: usize) {
+        let _ = (done, total);
+    }
+}
+
+/// How far a training is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Iteration {
+    /// Epochs done.
+    pub epoch: usize,
+    /// Epochs in all.
+    pub epochs: usize,
+    /// Iterations of this epoch that are done, validation included.
+    pub done: usize,
+    /// Iterations of an epoch, validation included.
+    pub total: usize,
+    /// Loss of this iteration.
+    pub loss: f32,
+    /// Mean pseudo Dice of the last epoch.
+    pub dice: Option<f64>,
+}

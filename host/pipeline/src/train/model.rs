@@ -1,0 +1,130 @@
+//! From a plan and a trainer config, or from a checkpoint, to a network on a device.
+
+use super::settings::{Settings, deep_supervision_weights};
+use crate::{
+    checkpoint::{self, Checkpoint},
+    dataset::{DatasetJson, LabelManager},
+    error::{Error, Result},
+    plan::{Configuration, Plans},
+};
+use engine::{Device, Model, shape::Trace};
+use plugin_api::{NetworkSpec, Task, TrainerConfig, abi::host::LossHandle};
+use registry::{Provenance, Registry};
+use std::{path::Path, sync::Arc};
+
+/// What prediction needs of a trained model.
+pub struct Loaded {
+    /// The network.
+    pub model: Model,
+    /// The checkpoint that it came from, its weights moved out.
+    pub checkpoint: Checkpoint,
+}
+
+/// Everything a training needs of the components.
+pub(crate) struct Parts {
+    pub(crate) model: Model,
+    pub(crate) loss: Arc<LossHandle>,
+    pub(crate) loss_from: Provenance,
+    pub(crate) architecture_from: Provenance,
+    pub(crate) task: Task,
+    pub(crate) trace: Trace,
+    /// Spatial shape of each head that is used, finest first, and its weight.
+    pub(crate) heads: Vec<Vec<usize>>,
+    pub(crate) weights: Vec<f64>,
+}
+
+/// The task of a dataset under a configuration.
+pub(crate) fn task_of(labels: &LabelManager, configuration: &Configuration) -> Task {
+    Task { outputs: labels.num_outputs(), regions: labels.has_regions(), ignore: labels.ignore().is_some(), batch_dice: configuration.batch_dice }
+}
+
+/// Channels of the network's input: the image's, and one a foreground label of the previous stage.
+pub(crate) fn input_channels(dataset: &DatasetJson, labels: &LabelManager, configuration: &Configuration) -> usize {
+    let previous = if configuration.previous_stage.is_some() { labels.foreground_labels().len() } else { 0 };
+    dataset.channel_names.len() + previous
+}
+
+/// The network of a trainer config (its own, or the plan's) and where it comes from.
+///
+/// # Errors
+/// The architecture is not there, or refuses the plan.
+pub fn build_model(
+    registry: &Registry,
+    config: &TrainerConfig,
+    spec: &NetworkSpec,
+    device: &Device,
+    seed: u64,
+) -> Result<(Model, Provenance, Trace)> {
+    let plain = plugin_api::ComponentRef {
+        name: spec.network_class_name.rsplit('.').next().unwrap_or_default().to_string(),
+        settings: serde_json::Map::new(),
+    };
+    let wanted = config.architecture.as_ref().unwrap_or(&plain);
+    let source = registry.architecture(&wanted.name)?;
+    let handle = source.create(&wanted.settings)?;
+    let failed = |call: &str, e: engine::Error| match e {
+        engine::Error::Component(e) => Error::from(source.from.failed(call, e)),
+        other => Error::from(other),
+    };
+    let trace = engine::shape::trace(&handle, spec, 1).map_err(|e| Error::invalid(format!("{} of {}: {e}", wanted.name, source.from.who())))?;
+    let model = Model::build(device, &handle, spec, seed).map_err(|e| failed("build", e))?;
+    Ok((model, source.from.clone(), trace))
+}
+
+impl Parts {
+    pub(crate) fn new(
+        registry: &Registry,
+        config: &TrainerConfig,
+        spec: &NetworkSpec,
+        task: Task,
+        settings: &Settings,
+        device: &Device,
+        seed: u64,
+    ) -> Result<Self> {
+        let (model, architecture_from, trace) = build_model(registry, config, spec, device, seed)?;
+        let plain = plugin_api::ComponentRef { name: "dice_ce".into(), settings: serde_json::Map::new() };
+        let wanted = config.loss.as_ref().unwrap_or(&plain);
+        let source = registry.loss(&wanted.name)?;
+        let loss = source.create(&wanted.settings, &task)?;
+        let count = if settings.deep_supervision { trace.outputs.len() } else { 1 };
+        let heads = trace.outputs.iter().take(count).map(|s| s[2..].to_vec()).collect();
+        Ok(Parts {
+            model,
+            loss: Arc::new(loss),
+            loss_from: source.from.clone(),
+            architecture_from,
+            task,
+            trace,
+            heads,
+            weights: deep_supervision_weights(count),
+        })
+    }
+}
+
+/// The network of a model folder with the weights of one of its checkpoints.
+///
+/// # Errors
+/// A file is missing or damaged, the plugin that made the model is not installed, or the weights do not fit.
+pub fn load_model(registry: &Registry, folder: &Path, fold: &str, file: &str, device: &Device) -> Result<Loaded> {
+    let path = folder.join(format!("fold_{fold}")).join(file);
+    let mut checkpoint = checkpoint::read(&path)?;
+    let plans = Plans::read(&folder.join("plans.json"))?;
+    let dataset = DatasetJson::read(folder)?;
+    let labels = dataset.label_manager()?;
+    let configuration = plans.configuration(&checkpoint.configuration)?;
+    let config = if checkpoint.host.host_version.is_empty() {
+        // trained by Python's nnU-Net: a trainer of our name has the same network, any other one the plan's
+        registry.config(&checkpoint.trainer_name).map(|c| c.config).unwrap_or_default()
+    } else {
+        checkpoint.host.config.clone()
+    };
+    let spec = configuration.network_spec(input_channels(&dataset, &labels, &configuration), labels.num_outputs(), true);
+    let missing = |e: Error| {
+        let by: Vec<String> = checkpoint.host.components.iter().map(Provenance::who).collect();
+        if by.is_empty() { e } else { Error::content(&path, format!("was trained with {}: {e}", by.join(" and "))) }
+    };
+    let (mut model, ..) = build_model(registry, &config, &spec, device, checkpoint.host.seed).map_err(missing)?;
+    let weights: Vec<_> = std::mem::take(&mut checkpoint.weights).into_iter().map(|w| (w.name, w.shape, w.data)).collect();
+    model.load(&weights).map_err(|e| Error::content(&path, e.to_string()))?;
+    Ok(Loaded { model, checkpoint })
+}

@@ -1,0 +1,83 @@
+//! nnU-Net's pseudo Dice: counts over the patches of all validation iterations of an epoch.
+
+use plugin_api::Task;
+
+/// True positives, false positives and false negatives of each foreground class or region.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct PseudoDice {
+    counts: Vec<[u64; 3]>,
+}
+
+fn count(slot: &mut [u64; 3], predicted: bool, wanted: bool) {
+    match (predicted, wanted) {
+        (true, true) => slot[0] += 1,
+        (true, false) => slot[1] += 1,
+        (false, true) => slot[2] += 1,
+        (false, false) => {}
+    }
+}
+
+impl PseudoDice {
+    /// Adds a batch: `logits` (B, outputs, voxels) of the finest head, `labels` (B, channels, voxels) of its target.
+    pub(crate) fn add(&mut self, task: &Task, logits: &[f32], labels: &[i16], batch: usize) {
+        let classes = task.outputs;
+        let voxels = logits.len() / (batch * classes).max(1);
+        let first = usize::from(!task.regions);
+        self.counts.resize(classes - first, [0; 3]);
+        let channels = labels.len() / (batch * voxels).max(1);
+        for b in 0..batch {
+            let (logits, labels) = (&logits[b * classes * voxels..], &labels[b * channels * voxels..]);
+            for v in 0..voxels {
+                if task.regions {
+                    if task.ignore && labels[(channels - 1) * voxels + v] != 0 {
+                        continue;
+                    }
+                    for (r, slot) in self.counts.iter_mut().enumerate() {
+                        count(slot, logits[r * voxels + v] > 0.0, labels[r * voxels + v] > 0);
+                    }
+                    continue;
+                }
+                let wanted = labels[v];
+                if wanted < 0 || wanted as usize >= classes {
+                    continue;
+                }
+                let predicted = (1..classes).fold(0, |best, c| if logits[c * voxels + v] > logits[best * voxels + v] { c } else { best });
+                for (c, slot) in (1..classes).zip(&mut self.counts) {
+                    count(slot, predicted == c, wanted as usize == c);
+                }
+            }
+        }
+    }
+
+    /// Dice of each class; NaN where it neither is nor was predicted.
+    pub(crate) fn per_class(&self) -> Vec<f64> {
+        self.counts.iter().map(|&[tp, fp, fne]| 2.0 * tp as f64 / (2 * tp + fp + fne) as f64).collect()
+    }
+}
+
+/// Mean of what is a number; NaN of nothing.
+pub(crate) fn nanmean(values: &[f64]) -> f64 {
+    let numbers: Vec<f64> = values.iter().copied().filter(|v| !v.is_nan()).collect();
+    numbers.iter().sum::<f64>() / numbers.len() as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ignored_voxels_and_background_do_not_count() {
+        let task = Task { outputs: 3, ignore: true, ..Task::default() };
+        let mut dice = PseudoDice::default();
+        // voxels: predicted 1, 1, 2, 2; wanted 1, 0, 2, ignored
+        let logits = [0., 0., 0., 0., 1., 1., 0., 0., 0., 0., 1., 1.];
+        dice.add(&task, &logits, &[1, 0, 2, 3], 1);
+        assert_eq!(dice.per_class(), [2.0 / 3.0, 1.0]);
+    }
+
+    #[test]
+    fn a_class_that_is_nowhere_is_no_number() {
+        assert!(PseudoDice { counts: vec![[0; 3]] }.per_class()[0].is_nan());
+        assert_eq!(nanmean(&[f64::NAN, 0.5]), 0.5);
+    }
+}

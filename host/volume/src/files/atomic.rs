@@ -1,0 +1,189 @@
+//! Whole files or none: written beside their place, synced to disk, renamed.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use super::{FileError, Result};
+
+/// Writes `path` through `fill`: a reader sees the old file or the new one, never a part.
+///
+/// The bytes go to `.{name}.{process id}.tmp` in the same folder, are flushed and synced, and take the place of `path`
+/// by a rename; the folder is synced after it. On an error the temporary file is removed and `path` is as it was.
+///
+/// # Errors
+/// What `fill` returns, or the step that the system refused.
+pub fn write_atomic<E: From<FileError>>(
+    path: &Path,
+    fill: impl FnOnce(&mut BufWriter<File>) -> std::result::Result<(), E>,
+) -> std::result::Result<(), E> {
+    let temp = temp_path(path)?;
+    let result = fill_and_rename(path, &temp, fill);
+    if result.is_err() {
+        // The first error is the one to report; what stays behind is swept by `remove_stale`.
+        let _ = fs::remove_file(&temp);
+    }
+    result
+}
+
+/// Writes `bytes` to `path` as [`write_atomic`] does.
+///
+/// # Errors
+/// The step that the system refused.
+pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_atomic(path, |out| out.write_all(bytes).map_err(FileError::io("write", path)))
+}
+
+/// Copies the content of `from` to `to` as [`write_atomic`] does.
+///
+/// # Errors
+/// The step that the system refused, with the file it concerns.
+pub fn copy_atomic(from: &Path, to: &Path) -> Result<()> {
+    let mut source = File::open(from).map_err(FileError::io("read", from))?;
+    write_atomic(to, |out| io::copy(&mut source, out).map(drop).map_err(FileError::io("copy into", to)))
+}
+
+/// Removes the temporary files that writers which were killed left in `folder`; returns how many.
+///
+/// A file goes when its name is one that [`write_atomic`] makes and the process in its name is not running; on systems
+/// without `/proc` only the own process counts as running. A folder that does not exist has none.
+///
+/// # Errors
+/// The folder cannot be listed, or a file not removed.
+pub fn remove_stale(folder: &Path) -> Result<usize> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(0),
+        Err(e) => return Err(FileError::io("list", folder)(e)),
+    };
+    let mut removed = 0;
+    for entry in entries {
+        let path = entry.map_err(FileError::io("list", folder))?.path();
+        let Some(pid) = path.file_name().and_then(|n| writer_of(&n.to_string_lossy())) else { continue };
+        if path.is_file() && !is_running(pid) {
+            fs::remove_file(&path).map_err(FileError::io("remove", &path))?;
+            removed += 1;
+        }
+    }
+    Ok(removed)
+}
+
+fn fill_and_rename<E: From<FileError>>(
+    path: &Path,
+    temp: &Path,
+    fill: impl FnOnce(&mut BufWriter<File>) -> std::result::Result<(), E>,
+) -> std::result::Result<(), E> {
+    let file = File::create(temp).map_err(FileError::io("create", temp))?;
+    let mut out = BufWriter::with_capacity(1 << 18, file);
+    fill(&mut out)?;
+    let file = out.into_inner().map_err(|e| FileError::io("write", temp)(e.into_error()))?;
+    file.sync_all().map_err(FileError::io("sync", temp))?;
+    drop(file);
+    fs::rename(temp, path).map_err(FileError::io("rename to", path))?;
+    sync_folder(&folder_of(path))?;
+    Ok(())
+}
+
+/// `.{name}.{process id}.tmp` beside `path`.
+fn temp_path(path: &Path) -> Result<PathBuf> {
+    let Some(name) = path.file_name() else {
+        let no_name = io::Error::new(io::ErrorKind::InvalidInput, "the path names no file");
+        return Err(FileError::io("write", path)(no_name));
+    };
+    let mut temp = OsString::from(".");
+    temp.push(name);
+    temp.push(format!(".{}.tmp", std::process::id()));
+    Ok(folder_of(path).join(temp))
+}
+
+fn folder_of(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_path_buf(),
+        _ => PathBuf::from("."),
+    }
+}
+
+/// Makes a rename last: on Unix a folder is synced like a file; elsewhere the system offers no such call.
+fn sync_folder(folder: &Path) -> Result<()> {
+    if cfg!(unix) {
+        File::open(folder).and_then(|f| f.sync_all()).map_err(FileError::io("sync", folder))?;
+    }
+    Ok(())
+}
+
+/// The process id in a temporary file's name.
+fn writer_of(name: &str) -> Option<u32> {
+    let (stem, pid) = name.strip_prefix('.')?.strip_suffix(".tmp")?.rsplit_once('.')?;
+    if stem.is_empty() { None } else { pid.parse().ok() }
+}
+
+fn is_running(pid: u32) -> bool {
+    pid == std::process::id() || Path::new(&format!("/proc/{pid}")).exists()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<_> = fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_failed_write_leaves_the_old_file_and_no_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.json");
+        write_bytes(&path, b"old").unwrap();
+        let failed: Result<()> = write_atomic(&path, |out| {
+            out.write_all(b"half").unwrap();
+            Err(FileError::io("write", &path)(io::Error::other("disk full")))
+        });
+        assert!(failed.unwrap_err().to_string().contains("disk full"));
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert_eq!(names(dir.path()), ["a.json"]);
+    }
+
+    #[test]
+    fn the_old_file_stays_until_the_new_one_is_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        write_bytes(&path, b"old").unwrap();
+        write_atomic(&path, |out| {
+            out.write_all(b"new").unwrap();
+            out.flush().unwrap();
+            assert_eq!(fs::read(&path).unwrap(), b"old");
+            assert_eq!(names(dir.path()), [format!(".a.{}.tmp", std::process::id()), "a".into()]);
+            Ok::<_, FileError>(())
+        })
+        .unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        copy_atomic(&path, &dir.path().join("b")).unwrap();
+        assert_eq!(fs::read(dir.path().join("b")).unwrap(), b"new");
+    }
+
+    #[test]
+    fn a_missing_folder_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = write_bytes(&dir.path().join("no/such"), b"").unwrap_err().to_string();
+        assert!(error.starts_with("cannot create") && error.contains(".such."), "{error}");
+        assert!(write_bytes(Path::new("/"), b"").is_err());
+    }
+
+    #[test]
+    fn only_temporary_files_of_dead_writers_are_swept() {
+        let dir = tempfile::tempdir().unwrap();
+        let own = format!(".x.{}.tmp", std::process::id());
+        let kept = [own.as_str(), ".hidden", "y.4294967294.tmp", ".z.tmp", "case.npz"];
+        for name in kept.iter().chain(&[".x.npz.4294967294.tmp"]) {
+            fs::write(dir.path().join(name), b"x").unwrap();
+        }
+        assert_eq!(remove_stale(dir.path()).unwrap(), 1);
+        let mut kept = kept.map(String::from);
+        kept.sort();
+        assert_eq!(names(dir.path()), kept);
+        assert_eq!(remove_stale(&dir.path().join("none")).unwrap(), 0);
+    }
+}

@@ -1,0 +1,71 @@
+//! NumPy's npz: a zip archive of npy members.
+//!
+//! Preprocessed cases are written [`Packing::Stored`]: `np.load` opens them, and [`NpzMap`](super::NpzMap) maps them in
+//! place. Probabilities are written [`Packing::Deflated`], as `np.savez_compressed` does.
+
+use std::path::Path;
+
+pub use super::archive::Packing;
+use super::archive::{Archive, ArchiveWriter};
+use super::atomic::write_atomic;
+use super::ndarray::{ArrayView, NdArray};
+use super::{FileError, Result, npy};
+
+/// Writes `arrays` with their names to `path`, atomically; equal arrays give equal bytes.
+///
+/// The elements of each stored array start at a multiple of 64 bytes.
+///
+/// # Errors
+/// The file cannot be written, or NumPy has no such element type.
+pub fn write_npz(path: &Path, arrays: &[(&str, ArrayView<'_>)], packing: Packing) -> Result<()> {
+    write_atomic(path, |out| {
+        let mut archive = ArchiveWriter::new(out, path);
+        for (name, array) in arrays {
+            let header = npy::header(array.dtype(), array.shape()).map_err(|e| e.at(path))?;
+            archive.add(&format!("{name}.npy"), packing, &[&header, array.bytes()])?;
+        }
+        archive.finish()
+    })
+}
+
+/// Reads all arrays of the npz at `path`, with their names, in the order of the file; checksums are verified.
+///
+/// # Errors
+/// The file cannot be read, or is not the npz it should be; its name is in the error.
+pub fn read_npz(path: &Path) -> Result<Vec<(String, NdArray)>> {
+    let mut archive = Archive::open(path)?;
+    (0..archive.len())
+        .map(|index| {
+            let name = archive.member(index)?.name;
+            let array = npy::decode(&archive.read(index)?)?;
+            Ok((array_name(&name).to_owned(), array))
+        })
+        .collect::<std::result::Result<_, _>>()
+        .map_err(|e: super::Malformed| e.at(path))
+}
+
+/// Reads the one array `name` of the npz at `path`.
+///
+/// # Errors
+/// As [`read_npz`], or there is no such array.
+pub fn read_npz_array(path: &Path, name: &str) -> Result<NdArray> {
+    let mut archive = Archive::open(path)?;
+    let mut names = Vec::new();
+    for index in 0..archive.len() {
+        let member = archive.member(index).map_err(|e| e.at(path))?.name;
+        if array_name(&member) == name {
+            return archive.read(index).and_then(|bytes| npy::decode(&bytes)).map_err(|e| e.at(path));
+        }
+        names.push(array_name(&member).to_owned());
+    }
+    Err(missing(path, name, &names))
+}
+
+/// A member's name without its ending.
+pub(super) fn array_name(member: &str) -> &str {
+    member.strip_suffix(".npy").unwrap_or(member)
+}
+
+pub(super) fn missing(path: &Path, name: &str, names: &[String]) -> FileError {
+    super::Malformed(format!("no array `{name}`; it holds {}", names.join(", "))).at(path)
+}

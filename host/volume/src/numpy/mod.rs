@@ -1,0 +1,12 @@
+//! NumPy's numbers, bit by bit: its legacy random generator and its float32 statistics.
+
+mod kfold;
+mod random;
+mod stats;
+
+pub use kfold::kfold;
+pub use random::RandomState;
+pub use stats::{Number, mean_f32, median, percentile_linear, std_f32, sum_f32};
+
+#[cfg(test)]
+mod reference_tests;

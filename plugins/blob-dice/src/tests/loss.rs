@@ -1,0 +1,203 @@
+//! Values by hand, and what the loss must do by its nature.
+
+use super::values::Calculator;
+use plugin_api::{
+    ErrorKind, Prepared, Task,
+    abi::host::{HeadArgs, Library, LossHandle},
+    json,
+};
+
+fn loss(name: &str, settings: &str, task: &Task) -> LossHandle {
+    Library::builtin().loss(name, settings, &json!(task).to_string()).unwrap()
+}
+
+/// A label task with `outputs` classes.
+fn labels_task(outputs: usize, ignore: bool) -> Task {
+    Task { outputs, regions: false, ignore, batch_dice: false }
+}
+
+/// Samples stacked over the batch, as the host hands them on.
+fn stacked(loss: &LossHandle, task: &Task, spatial: &[usize], samples: &[Vec<i16>]) -> Prepared {
+    let channels = if task.regions { task.outputs + usize::from(task.ignore) } else { 1 };
+    let shape: Vec<usize> = [channels].into_iter().chain(spatial.iter().copied()).collect();
+    let each: Vec<Prepared> = samples.iter().map(|s| loss.prepare(&shape, s).unwrap().swap_remove(0)).collect();
+    let shape: Vec<usize> = [samples.len()].into_iter().chain(each[0].shape().iter().copied()).collect();
+    Prepared::ints(each[0].name(), &shape, each.iter().flat_map(|p| p.int_values().to_vec()).collect())
+}
+
+/// The loss with one head of weight 1; `logits` (B, C, spatial...).
+fn value(loss: &LossHandle, task: &Task, spatial: &[usize], logits: &[f64], samples: &[Vec<i16>]) -> f64 {
+    let host = Calculator::default();
+    let batch = samples.len();
+    let at = |channels: usize| [batch, channels].into_iter().chain(spatial.iter().copied()).collect::<Vec<usize>>();
+    let prepared = [stacked(loss, task, spatial, samples)];
+    let voxels: usize = spatial.iter().product();
+    let logits = host.put(&at(task.outputs), logits.to_vec());
+    let ignored = |s: &Vec<i16>, v: usize| match task.regions {
+        true => task.ignore && s[task.outputs * voxels + v] > 0,
+        false => s[v] as usize >= task.outputs,
+    };
+    let valid = samples.iter().flat_map(|s| (0..voxels).map(move |v| f64::from(u8::from(!ignored(s, v))))).collect();
+    let valid = task.ignore.then(|| host.put(&at(1), valid));
+    let read = |v: i16| f64::from(if v as usize >= task.outputs { 0 } else { v });
+    let labels = (!task.regions).then(|| host.put(&at(1), samples.iter().flatten().map(|&v| read(v)).collect()));
+    let regions = task.regions.then(|| {
+        let wanted = samples.iter().flat_map(|s| s[..task.outputs * voxels].iter().map(|&v| f64::from(v))).collect();
+        host.put(&at(task.outputs), wanted)
+    });
+    let heads = [HeadArgs { logits, weight: 1.0, labels, regions, valid, prepared: &prepared }];
+    let result = host.get(loss.heads(&host, &heads).unwrap());
+    assert_eq!(result.shape, [1]);
+    result.data[0]
+}
+
+const LOGITS: [f64; 24] = [2., 0., 0., 1., 0., 0., 0., 3., 0., 2., 1., 0., 0., 1., 0., 0., 0., 0., 0., 0., 1., 0., -1., 0.];
+const LABELS: [i16; 8] = [0, 1, 1, 0, 0, 1, 2, 0];
+/// The term alone.
+const BLOBS: &str = r#"{"main_weight": 0.0}"#;
+
+fn close(a: f64, b: f64) {
+    assert!((a - b).abs() < 2e-6, "{a} {b}");
+}
+
+#[test]
+fn blobs_of_the_worked_example() {
+    let task = labels_task(3, false);
+    let all = value(&loss("blob_dice", BLOBS, &task), &task, &[8], &LOGITS, &[LABELS.to_vec()]);
+    close(all, -(0.625121 + 0.447627 + 0.118348) / 3.0);
+    // only the blob of two voxels is large enough
+    let large = loss("blob_dice", r#"{"main_weight": 0.0, "min_voxels": 2}"#, &task);
+    close(value(&large, &task, &[8], &LOGITS, &[LABELS.to_vec()]), -0.625121);
+}
+
+#[test]
+fn the_main_term_is_that_of_the_usual_losses() {
+    let task = labels_task(3, false);
+    let of = |name, settings| value(&loss(name, settings, &task), &task, &[8], &LOGITS, &[LABELS.to_vec()]);
+    close(of("blob_dice", r#"{"blob_weight": 0.0}"#), 0.3194275);
+    close(of("blob_dice_ce", r#"{"blob_weight": 0.0}"#), 0.7052233);
+    close(of("blob_dice", r#"{"blob_weight": 2.0}"#), 0.3194275 + 2.0 * of("blob_dice", BLOBS));
+}
+
+#[test]
+fn the_shape_of_the_image_does_not_matter_where_blobs_do_not_touch() {
+    let task = labels_task(3, false);
+    let of = |spatial: &[usize]| value(&loss("blob_dice", BLOBS, &task), &task, spatial, &LOGITS, &[LABELS.to_vec()]);
+    close(of(&[1, 8]), of(&[8]));
+    close(of(&[1, 1, 8]), of(&[8]));
+    // as (2, 4), voxels 1, 2 and 5 are one blob
+    assert!((of(&[2, 4]) - of(&[8])).abs() > 1e-3);
+}
+
+/// Score of a blob from its voxels' probabilities, the background's, and its size.
+fn dice(blob: &[f64], background: &[f64]) -> f64 {
+    let (s, b): (f64, f64) = (blob.iter().sum(), background.iter().sum());
+    (2.0 * s + 1e-5) / (s + b + blob.len() as f64 + 1e-5)
+}
+
+fn sigmoid(x: f64) -> f64 {
+    1.0 / (1.0 + (-x).exp())
+}
+
+#[test]
+fn ignored_voxels_are_nowhere() {
+    let task = labels_task(2, true);
+    let x = [0.5, -1.0, 2.0, 1.0, 0.3];
+    let logits: Vec<f64> = [0.0; 5].into_iter().chain(x).collect();
+    let made = value(&loss("blob_dice", BLOBS, &task), &task, &[5], &logits, &[vec![1, 2, 1, 0, 0]]);
+    let p = x.map(sigmoid);
+    let wanted = (dice(&[p[0]], &[p[3], p[4]]) + dice(&[p[2]], &[p[3], p[4]])) / 2.0;
+    close(made, -wanted);
+}
+
+#[test]
+fn every_region_counts_the_first_included() {
+    let task = Task { outputs: 2, regions: true, ignore: true, batch_dice: false };
+    let (a, b) = ([0.5, -1.0, 2.0, 1.0], [0.2, 0.7, -0.4, 3.0]);
+    let logits: Vec<f64> = a.into_iter().chain(b).collect();
+    // regions {0, 2} and {1}; voxel 3 is ignored
+    let sample = vec![1, 0, 1, 1, 0, 1, 0, 0, 0, 0, 0, 1];
+    let made = value(&loss("blob_dice", BLOBS, &task), &task, &[4], &logits, &[sample]);
+    let (p, q) = (a.map(sigmoid), b.map(sigmoid));
+    let wanted = dice(&[p[0]], &[p[1]]) + dice(&[p[2]], &[p[1]]) + dice(&[q[1]], &[q[0], q[2]]);
+    close(made, -wanted / 3.0);
+}
+
+#[test]
+fn samples_without_blobs_leave_the_mean_alone() {
+    let task = labels_task(3, false);
+    let blobs = loss("blob_dice", BLOBS, &task);
+    let twice: Vec<f64> = LOGITS.into_iter().chain(LOGITS).collect();
+    let one = value(&blobs, &task, &[8], &LOGITS, &[LABELS.to_vec()]);
+    close(value(&blobs, &task, &[8], &twice, &[LABELS.to_vec(), vec![0; 8]]), one);
+    close(value(&blobs, &task, &[8], &twice, &[LABELS.to_vec(), LABELS.to_vec()]), one);
+    assert_eq!(value(&blobs, &task, &[8], &LOGITS, &[vec![0; 8]]), 0.0);
+}
+
+#[test]
+fn a_perfect_prediction_scores_best_and_all_foreground_does_not() {
+    let task = labels_task(2, false);
+    let labels = vec![0, 1, 1, 0, 0, 1, 0, 0];
+    let blobs = loss("blob_dice", BLOBS, &task);
+    let of = |foreground: &dyn Fn(i16) -> f64| {
+        let logits: Vec<f64> = [0.0; 8].into_iter().chain(labels.iter().map(|&l| foreground(l))).collect();
+        value(&blobs, &task, &[8], &logits, std::slice::from_ref(&labels))
+    };
+    let perfect = of(&|l| if l == 1 { 30.0 } else { -30.0 });
+    assert!((perfect + 1.0).abs() < 1e-6, "{perfect}");
+    assert!(of(&|_| 30.0) > -0.5);
+}
+
+#[test]
+fn coarse_heads_take_the_main_term_alone() {
+    let task = labels_task(3, false);
+    let made = loss("blob_dice", "{}", &task);
+    let host = Calculator::default();
+    let prepared = [stacked(&made, &task, &[8], &[LABELS.to_vec()])];
+    let labels = host.put(&[1, 1, 8], LABELS.iter().map(|&v| f64::from(v)).collect());
+    let logits = host.put(&[1, 3, 8], LOGITS.to_vec());
+    let head = |weight, prepared| HeadArgs { logits, weight, labels: Some(labels), regions: None, valid: None, prepared };
+    let total = host.get(made.heads(&host, &[head(0.75, &prepared), head(0.25, &[]), head(0.0, &[])]).unwrap()).data[0];
+    let blobs = value(&loss("blob_dice", BLOBS, &task), &task, &[8], &LOGITS, &[LABELS.to_vec()]);
+    close(total, 0.3194275 + blobs);
+}
+
+#[test]
+fn touching_corners_follow_the_setting() {
+    let task = labels_task(2, false);
+    let sample = vec![1, 0, 0, 1];
+    let highest = |settings| {
+        let prepared = stacked(&loss("blob_dice", settings, &task), &task, &[2, 2], std::slice::from_ref(&sample));
+        assert_eq!(prepared.shape(), [1, 1, 2, 2]);
+        prepared.int_values().iter().max().copied()
+    };
+    assert_eq!(highest("{}"), Some(2));
+    assert_eq!(highest(r#"{"connectivity": "faces"}"#), Some(3));
+}
+
+#[test]
+fn settings_that_make_no_loss_are_refused() {
+    let task = labels_task(3, false);
+    for settings in [r#"{"blob_wait": 1.0}"#, r#"{"connectivity": "some"}"#] {
+        let refused = Library::builtin().loss("blob_dice", settings, &json!(task).to_string()).err().unwrap();
+        assert_eq!(refused.kind(), ErrorKind::Component);
+    }
+    let zero = loss("blob_dice", r#"{"smooth": 0.0}"#, &task);
+    let host = Calculator::default();
+    let id = host.put(&[1, 3, 8], LOGITS.to_vec());
+    let heads = [HeadArgs { logits: id, weight: 1.0, labels: None, regions: None, valid: None, prepared: &[] }];
+    assert!(zero.heads(&host, &heads).err().unwrap().message().contains("smooth"));
+}
+
+#[test]
+fn the_configs_select_the_losses() {
+    let configs = Library::builtin().components().into_iter().filter(|c| c.kind == "config");
+    let selected: Vec<(String, String)> = configs
+        .map(|c| {
+            let config: plugin_api::TrainerConfig = serde_json::from_str(&c.data).unwrap();
+            (c.name, config.loss.unwrap().name)
+        })
+        .collect();
+    let wanted = [("blob_dice_ce_loss", "blob_dice_ce"), ("blob_dice_loss", "blob_dice")];
+    assert_eq!(selected, wanted.map(|(a, b)| (a.to_string(), b.to_string())));
+}

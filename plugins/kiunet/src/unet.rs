@@ -1,0 +1,59 @@
+//! The branch that goes down: nnU-Net's U-Net, one stage at a time.
+
+use crate::DownSampling;
+use plugin_api::{
+    NetworkSpec, Params, Result, StageSpec, Tensor,
+    nn::{ConvStack, ConvTranspose},
+};
+
+/// One stage of the encoder.
+pub(crate) struct Down {
+    pool: Option<Vec<usize>>,
+    convs: ConvStack,
+}
+
+impl Down {
+    /// Names: `encoder.stages.{s}.0.convs`.
+    pub(crate) fn new(spec: &NetworkSpec, stages: &[StageSpec], s: &StageSpec, how: DownSampling, p: &Params) -> Result<Self> {
+        let input = stages[..s.index].last().map_or(spec.input_channels, |finer| finer.features);
+        let ones = vec![1; spec.dims()];
+        let pooled = how == DownSampling::Pool && s.stride != ones;
+        let stride = if pooled { &ones } else { &s.stride };
+        let place = p.at("encoder.stages").at(s.index).at(0);
+        Ok(Self {
+            pool: pooled.then(|| s.stride.clone()),
+            convs: ConvStack::new(&place, s.convs, input, s.features, &s.kernel, stride, &spec.block()?)?,
+        })
+    }
+
+    /// (B, I, spatial...) to (B, O, spatial / stride...).
+    pub(crate) fn forward(&self, x: &Tensor) -> Tensor {
+        match &self.pool {
+            Some(stride) => self.convs.forward(&x.max_pool(stride, stride, &vec![0; stride.len()], false)),
+            None => self.convs.forward(x),
+        }
+    }
+}
+
+/// One stage of the decoder.
+pub(crate) struct Up {
+    up: ConvTranspose,
+    convs: ConvStack,
+}
+
+impl Up {
+    /// Names: `decoder.stages.{j}`, `decoder.transpconvs.{j}`, j counting from the bottleneck.
+    pub(crate) fn new(spec: &NetworkSpec, coarse: &StageSpec, fine: &StageSpec, j: usize, p: &Params) -> Result<Self> {
+        let (p, block) = (p.at("decoder"), spec.block()?);
+        let (place, ones) = (p.at("stages").at(j), vec![1; spec.dims()]);
+        Ok(Self {
+            up: ConvTranspose::new(&p.at("transpconvs").at(j), coarse.features, fine.features, &coarse.stride, block.conv_bias)?,
+            convs: ConvStack::new(&place, fine.decoder_convs, 2 * fine.features, fine.features, &fine.kernel, &ones, &block)?,
+        })
+    }
+
+    /// The coarser stage's output and the encoder's at this resolution.
+    pub(crate) fn forward(&self, x: &Tensor, skip: &Tensor) -> Tensor {
+        self.convs.forward(&Tensor::concat(&[&self.up.forward(x), skip], 1))
+    }
+}

@@ -1,0 +1,113 @@
+//! The trainer configs that `-tr` selects. What a config leaves out is nnU-Net's default.
+
+use plugin_api::{json, register_config};
+
+register_config!("base" => { description: "nnU-Net's training: the plan's network, Dice + cross entropy, SGD with a polynomial schedule, 1000 epochs" });
+
+// mirroring
+register_config!("no_mirroring" => {
+    description: "no mirroring, neither in training nor in prediction (for structures that tell left from right)",
+    mirror_axes: false,
+    inference_allowed_mirroring_axes: false,
+});
+register_config!("mirror_01" => {
+    description: "mirroring along the first two axes alone, in training and in prediction",
+    mirror_axes: [0, 1],
+    inference_allowed_mirroring_axes: [0, 1],
+});
+
+/// Two configs for each number of epochs: as `base`, and as `no_mirroring`.
+macro_rules! epochs {
+    ($($n:literal: $name:literal $about:literal, $no_mirroring:literal $about_no_mirroring:literal;)+) => {$(
+        register_config!($name => { description: $about, num_epochs: $n });
+        register_config!($no_mirroring => { description: $about_no_mirroring, extends: "no_mirroring", num_epochs: $n });
+    )+};
+}
+
+epochs! {
+    1: "1epochs" "1 epoch, to see whether it runs", "1epochs_no_mirroring" "1 epoch without mirroring";
+    2: "2epochs" "2 epochs", "2epochs_no_mirroring" "2 epochs without mirroring";
+    3: "3epochs" "3 epochs", "3epochs_no_mirroring" "3 epochs without mirroring";
+    4: "4epochs" "4 epochs", "4epochs_no_mirroring" "4 epochs without mirroring";
+    5: "5epochs" "5 epochs, to see whether it learns", "5epochs_no_mirroring" "5 epochs without mirroring";
+    10: "10epochs" "10 epochs", "10epochs_no_mirroring" "10 epochs without mirroring";
+    20: "20epochs" "20 epochs", "20epochs_no_mirroring" "20 epochs without mirroring";
+    50: "50epochs" "50 epochs", "50epochs_no_mirroring" "50 epochs without mirroring";
+    100: "100epochs" "100 epochs", "100epochs_no_mirroring" "100 epochs without mirroring";
+    250: "250epochs" "250 epochs", "250epochs_no_mirroring" "250 epochs without mirroring";
+    500: "500epochs" "500 epochs", "500epochs_no_mirroring" "500 epochs without mirroring";
+    750: "750epochs" "750 epochs", "750epochs_no_mirroring" "750 epochs without mirroring";
+    1000: "1000epochs" "1000 epochs, as base says", "1000epochs_no_mirroring" "1000 epochs without mirroring";
+    1500: "1500epochs" "1500 epochs", "1500epochs_no_mirroring" "1500 epochs without mirroring";
+    2000: "2000epochs" "2000 epochs", "2000epochs_no_mirroring" "2000 epochs without mirroring";
+    4000: "4000epochs" "4000 epochs", "4000epochs_no_mirroring" "4000 epochs without mirroring";
+    8000: "8000epochs" "8000 epochs", "8000epochs_no_mirroring" "8000 epochs without mirroring";
+}
+
+// optimisers
+register_config!("adam" => {
+    description: "AdamW with AMSGrad at the usual learning rate of 0.01",
+    optimizer: json!({"name": "adamw", "amsgrad": true}),
+});
+register_config!("adam_1e3" => {
+    description: "AdamW with AMSGrad, learning rate 0.001",
+    extends: "adam",
+    initial_lr: 1e-3,
+});
+register_config!("adam_3e4" => {
+    description: "AdamW with AMSGrad, learning rate 0.0003",
+    extends: "adam",
+    initial_lr: 3e-4,
+});
+register_config!("vanilla_adam" => {
+    description: "Adam (weight decay as part of the gradient) at the usual learning rate of 0.01",
+    optimizer: "adam",
+});
+register_config!("vanilla_adam_1e3" => {
+    description: "Adam, learning rate 0.001",
+    extends: "vanilla_adam",
+    initial_lr: 1e-3,
+});
+register_config!("vanilla_adam_3e4" => {
+    description: "Adam, learning rate 0.0003",
+    extends: "vanilla_adam",
+    initial_lr: 3e-4,
+});
+register_config!("cosine_annealing" => {
+    description: "the learning rate falls along a cosine instead of a polynomial",
+    lr_schedule: "cosine",
+});
+
+// augmentation and sampling
+register_config!("no_da" => {
+    description: "no augmentation at all, hence no mirroring in prediction either",
+    extends: "no_mirroring",
+    disable_data_augmentation: true,
+});
+register_config!("no_dummy_2d_da" => {
+    description: "rotates and scales anisotropic patches in 3D too, instead of slice by slice",
+    do_dummy_2d_data_aug: false,
+});
+register_config!("probabilistic_oversampling" => {
+    description: "each sample shows foreground with probability 0.33, instead of the last third of each batch",
+    probabilistic_oversampling: true,
+});
+register_config!("probabilistic_oversampling_010" => {
+    description: "each sample shows foreground with probability 0.1",
+    extends: "probabilistic_oversampling",
+    oversample_foreground_percent: 0.1,
+});
+
+// losses
+register_config!("dice_loss" => { description: "soft Dice alone", loss: "dice" });
+register_config!("ce_loss" => { description: "cross entropy alone (binary for regions)", loss: "ce" });
+register_config!("dice_ce_no_smooth" => {
+    description: "Dice + cross entropy without the Dice's smoothing term",
+    loss: json!({"name": "dice_ce", "smooth": 0.0}),
+});
+register_config!("topk_ce_loss" => { description: "cross entropy of the hardest 10 % of the voxels", loss: "topk_ce" });
+register_config!("dice_topk_loss" => { description: "Dice + cross entropy of the hardest 10 % of the voxels", loss: "dice_topk" });
+register_config!("no_deep_supervision" => {
+    description: "the loss sees the finest head alone",
+    enable_deep_supervision: false,
+});

@@ -1,0 +1,108 @@
+//! nnU-Net's losses under names that a trainer config can select.
+//!
+//! `logits` is (B, C, spatial...) of one head; ignored voxels take no part. Labels are compared through a softmax,
+//! regions through a sigmoid.
+
+use plugin_api::{
+    losses::{DiceCe, SoftDice},
+    prelude::*,
+};
+
+/// Soft Dice plus cross entropy; for regions, plus binary cross entropy.
+#[derive(Default, Deserialize)]
+#[serde(transparent)]
+struct DiceAndCrossEntropy(DiceCe);
+
+impl Loss for DiceAndCrossEntropy {
+    fn forward(&self, logits: &Tensor, target: &Target) -> Result<Tensor> {
+        losses::dice_ce(logits, target, &self.0)
+    }
+}
+
+/// Soft Dice plus the cross entropy of the hardest voxels.
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct DiceAndTopK {
+    /// Per cent of the voxels that count in the cross entropy.
+    percent: f64,
+    /// Added to numerator and denominator of the Dice.
+    smooth: f64,
+}
+
+impl Default for DiceAndTopK {
+    fn default() -> Self {
+        Self { percent: 10.0, smooth: 1e-5 }
+    }
+}
+
+impl Loss for DiceAndTopK {
+    fn forward(&self, logits: &Tensor, target: &Target) -> Result<Tensor> {
+        losses::dice_ce(logits, target, &DiceCe { smooth: self.smooth, top_k: Some(self.percent), ..DiceCe::default() })
+    }
+}
+
+/// Soft Dice alone: -1 is perfect.
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Dice {
+    /// Added to numerator and denominator.
+    smooth: f64,
+}
+
+impl Default for Dice {
+    fn default() -> Self {
+        Self { smooth: 1e-5 }
+    }
+}
+
+impl Loss for Dice {
+    fn forward(&self, logits: &Tensor, target: &Target) -> Result<Tensor> {
+        let task = target.task();
+        let p = if task.regions { logits.sigmoid() } else { logits.softmax(1) };
+        let settings = SoftDice { smooth: self.smooth, background: task.regions, batch: task.batch_dice };
+        Ok(losses::soft_dice(&p, &target.one_hot(), target.valid(), &settings))
+    }
+}
+
+/// Cross entropy alone; for regions, binary cross entropy.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CrossEntropy {}
+
+impl Loss for CrossEntropy {
+    fn forward(&self, logits: &Tensor, target: &Target) -> Result<Tensor> {
+        Ok(match target.task().regions {
+            true => losses::binary_cross_entropy(logits, target.regions(), target.valid()),
+            false => losses::cross_entropy(logits, target.labels(), target.valid()),
+        })
+    }
+}
+
+/// Cross entropy of the hardest voxels of the batch.
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct TopKCrossEntropy {
+    /// Per cent of the voxels that count.
+    percent: f64,
+}
+
+impl Default for TopKCrossEntropy {
+    fn default() -> Self {
+        Self { percent: 10.0 }
+    }
+}
+
+impl Loss for TopKCrossEntropy {
+    fn forward(&self, logits: &Tensor, target: &Target) -> Result<Tensor> {
+        if target.task().regions {
+            bail!("topk_ce is defined for labels; this task has regions, for which ce and dice_ce work");
+        }
+        Ok(losses::top_k_cross_entropy(logits, target.labels(), target.valid(), self.percent))
+    }
+}
+
+register_loss!("dice_ce", DiceAndCrossEntropy, "soft Dice plus cross entropy (binary for regions), the default");
+register_loss!("dice", Dice, "soft Dice alone");
+register_loss!("ce", CrossEntropy, "cross entropy alone (binary for regions)");
+register_loss!("topk_ce", TopKCrossEntropy, "cross entropy of the hardest 10 % of the voxels");
+register_loss!("dice_topk", DiceAndTopK, "soft Dice plus cross entropy of the hardest 10 % of the voxels");
