@@ -7,7 +7,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("plugin-api", &[]),
     ("volume", &[]),
     ("engine", &["plugin-api"]),
-    ("registry", &["plugin-api"]),
+    ("registry", &["plugin-api", "volume"]),
     ("pipeline", &["engine", "plugin-api", "registry", "volume"]),
     ("host", &["engine", "pipeline", "plugin-api", "registry", "standard", "volume"]),
 ];

@@ -2,9 +2,12 @@
 
 mod arguments;
 mod commands;
+mod demo;
 mod failure;
 mod options;
+mod prediction;
 mod show;
+mod validate;
 
 use failure::Failure;
 use std::{env, process::ExitCode};

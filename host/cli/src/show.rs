@@ -6,9 +6,11 @@ use pipeline::{
     train::{Iteration, Observer},
 };
 use std::{
-    cell::RefCell,
     io::{self, IsTerminal, Write},
-    sync::{LazyLock, Mutex, PoisonError},
+    sync::{
+        Arc, LazyLock, Mutex, Once, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -90,10 +92,18 @@ fn worth_a_line(done: usize, total: usize) -> bool {
 }
 
 /// A training: its log on stdout, and on a terminal a bar with loss, Dice and the time left.
-#[derive(Default)]
 pub(crate) struct Training {
-    state: RefCell<Option<Pace>>,
+    pace: Mutex<Option<Pace>>,
     validation: Cases,
+    /// Set by a signal.
+    stop: Arc<AtomicBool>,
+    patience: Once,
+}
+
+impl Training {
+    pub(crate) fn new(stop: Arc<AtomicBool>) -> Self {
+        Training { pace: Mutex::default(), validation: Cases::default(), stop, patience: Once::new() }
+    }
 }
 
 /// Where a training was when it was first seen.
@@ -113,8 +123,8 @@ impl Observer for Training {
             return;
         }
         let done = at.epoch * at.total + at.done;
-        let mut state = self.state.borrow_mut();
-        let pace = state.get_or_insert_with(|| Pace { bar: bar("{prefix} {wide_bar} {pos}/{len} {msg}"), since: Instant::now(), first: done });
+        let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+        let pace = pace.get_or_insert_with(|| Pace { bar: bar("{prefix} {wide_bar} {pos}/{len} {msg}"), since: Instant::now(), first: done });
         let left = time_left(pace.since.elapsed(), done - pace.first.min(done), at.epochs * at.total - done.min(at.epochs * at.total));
         pace.bar.set_prefix(format!("epoch {}/{}", at.epoch + 1, at.epochs));
         pace.bar.set_length(at.total as u64);
@@ -124,8 +134,11 @@ impl Observer for Training {
     }
 
     fn validated(&self, done: usize, total: usize) {
-        if let Some(pace) = self.state.borrow_mut().take() {
+        if let Some(pace) = self.pace.lock().unwrap_or_else(PoisonError::into_inner).take() {
             pace.bar.finish_and_clear();
+        }
+        if self.stop.load(Ordering::Relaxed) && done < total {
+            self.patience.call_once(|| note("the final validation goes on to its end; Ctrl-C stops it, and --val does it again"));
         }
         self.validation.report(Progress { step: "validation", done, total, case: "" });
     }

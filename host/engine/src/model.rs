@@ -4,7 +4,7 @@ use crate::{
     device::Device,
     error::{Error, Result},
     random::Random,
-    session::Session,
+    session::{Session, check_length},
     store::{Store, Weight},
     target::{Supervision, Tensors},
     value::Value,
@@ -68,6 +68,7 @@ impl Model {
     }
 
     fn forward(&self, session: &Session<'_>, x: &[f32], shape: &[usize]) -> Result<Vec<u64>> {
+        check_length("image", shape, x.len())?;
         let x = session.put(Value::from_f32(x.to_vec(), shape, &self.device));
         let heads = self.network.forward(session, x)?;
         plugin_api::abi::host::Host::release(session, x);

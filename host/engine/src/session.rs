@@ -149,10 +149,14 @@ impl Host for Session<'_> {
             .ok_or_else(|| Error::of(ErrorKind::Unsupported, format!("this host has no operation number {op}; a newer host does")))?;
         let vars: Vec<Var> = inputs.iter().map(|&id| self.var(id)).collect::<Result<_>>()?;
         let infos: Vec<_> = vars.iter().map(|v| v.value.info()).collect();
-        infer(op, &infos, ints, floats)?;
+        let promised = infer(op, &infos, ints, floats)?;
         let values: Vec<Value> = vars.iter().map(|v| v.value.clone()).collect();
         let cx = Context { device: self.device, training: self.training, random: &self.random };
         let out = catch_panic(|| ops::run(op, &values, ints, floats, &cx))?;
+        let given: Vec<_> = out.values.iter().map(Value::info).collect();
+        if given != promised {
+            return Err(Error::new(format!("{} gave {given:?} where a trace promises {promised:?}: a fault of this host", op.name())));
+        }
         Ok(self.track(&vars, out, inputs))
     }
 
@@ -212,13 +216,14 @@ impl Host for Session<'_> {
     }
 }
 
-fn check_length(shape: &[usize], len: usize) -> Result<()> {
-    crate::shape::check_shape(shape).map_err(|e| Error::of(ErrorKind::Invalid, format!("upload: {e}")))?;
+/// Whether `len` values fill a tensor of this shape.
+pub(crate) fn check_length(what: &str, shape: &[usize], len: usize) -> Result<()> {
+    crate::shape::check_shape(shape).map_err(|e| Error::of(ErrorKind::Invalid, format!("{what}: {e}")))?;
     let wanted: usize = shape.iter().product();
     if wanted == len {
         return Ok(());
     }
-    Err(Error::of(ErrorKind::Invalid, format!("upload: shape {shape:?} wants {wanted} values, {len} were given")))
+    Err(Error::of(ErrorKind::Invalid, format!("{what}: shape {shape:?} wants {wanted} values, {len} were given")))
 }
 
 fn arrays<'a>(data: &'a [Vec<f32>], shapes: &[Vec<usize>]) -> Vec<Array<'a>> {

@@ -121,6 +121,9 @@ impl Store {
                 Some((shape, _)) if shape != e.value.shape() => {
                     problems.push(format!("{}: the file has {shape:?}, the network {:?}", e.name, e.value.shape()));
                 }
+                Some((shape, data)) if data.len() != e.value.len() => {
+                    problems.push(format!("{}: {} values were given, shape {shape:?} wants {}", e.name, data.len(), e.value.len()));
+                }
                 Some((shape, data)) => found.push((i, shape, data)),
             }
         }

@@ -1,7 +1,12 @@
 //! Label maps as the loader hands them over, turned into what a loss sees.
 
-use crate::{device::Device, error::Result, session::Session, value::Value};
-use plugin_api::{Prepared, Task};
+use crate::{
+    device::Device,
+    error::Result,
+    session::{Session, check_length},
+    value::Value,
+};
+use plugin_api::{Error, ErrorKind, Prepared, Task};
 
 /// What one head is compared with, in host memory.
 #[derive(Clone, Debug)]
@@ -24,6 +29,21 @@ pub struct Supervision<'a> {
     pub task: &'a Task,
 }
 
+/// Refuses a target that does not fit the task.
+fn check(t: &HeadTarget<'_>, task: &Task) -> plugin_api::Result<()> {
+    let wrong = |text: String| Err(Error::of(ErrorKind::Invalid, text));
+    check_length("target", t.shape, t.values.len())?;
+    let channels = if task.regions { task.outputs + usize::from(task.ignore) } else { 1 };
+    if t.shape.len() < 3 || t.shape[1] != channels {
+        return wrong(format!("target: shape {:?} was given, (batch, {channels}, spatial...) is wanted", t.shape));
+    }
+    let labels = task.outputs + usize::from(task.ignore);
+    match t.values.iter().find(|&&v| !task.regions && v >= 0 && v as usize >= labels) {
+        Some(v) => wrong(format!("target: label {v} is outside 0..{labels}")),
+        None => Ok(()),
+    }
+}
+
 /// Handles of one head's tensors.
 pub(crate) struct Tensors {
     pub(crate) labels: Option<u64>,
@@ -33,6 +53,7 @@ pub(crate) struct Tensors {
 
 impl Tensors {
     pub(crate) fn put(t: &HeadTarget<'_>, task: &Task, session: &Session<'_>, device: &Device) -> Result<Self> {
+        check(t, task)?;
         let (batch, channels) = (t.shape[0], t.shape[1]);
         let voxels: usize = t.shape[2..].iter().product();
         let with_channels = |c: usize| -> Vec<usize> { [batch, c].into_iter().chain(t.shape[2..].iter().copied()).collect() };

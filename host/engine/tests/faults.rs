@@ -70,11 +70,12 @@ fn wrong_shapes_are_named() {
 #[test]
 fn uploads_of_the_wrong_length_are_refused() {
     let floats = error(|_| Tensor::from_f32(&[2, 3], &[0.0; 5]));
-    assert!(floats.contains("upload: shape [2, 3] wants 6 values (at least 1), 5 were given") && floats.contains("faults.rs:"), "{floats}");
+    assert!(floats.contains("upload: shape [2, 3] wants 6 values, 5 were given") && floats.contains("faults.rs:"), "{floats}");
     let ints = error(|_| Tensor::from_i32(&[2], &[1, 2, 3]));
-    assert!(ints.contains("wants 2 values (at least 1), 3 were given"), "{ints}");
-    assert!(error(|_| Tensor::from_f32(&[0], &[])).contains("wants 0 values (at least 1)"));
-    assert!(error(|_| Tensor::from_f32(&[usize::MAX, 2], &[0.0; 2])).contains("2 were given"));
+    assert!(ints.contains("wants 2 values, 3 were given"), "{ints}");
+    assert!(error(|_| Tensor::from_f32(&[0], &[])).contains("upload: "));
+    // 2 (2^63 + 1) is 2 in 64 bits
+    assert!(error(|_| Tensor::from_f32(&[usize::MAX / 2 + 2, 2], &[0.0; 2])).contains("upload: "));
 }
 
 /// Returns the logits, which are no single number.
@@ -137,6 +138,8 @@ fn images_and_targets_of_the_wrong_length_are_refused() {
         (&[1], &[0], &plain),
         (&[1, 2, 1], &[0], &regions(false)),
         (&[1, 1, 1], &[0], &regions(true)),
+        (&[1, 1, 1], &[2], &plain),
+        (&[1, 1, 1], &[3], &Task { ignore: true, ..Task::default() }),
     ] {
         let error = step(&rig, "vector", &[0.0], head(shape, values), task).unwrap_err().to_string();
         assert!(error.contains("target"), "{error}");

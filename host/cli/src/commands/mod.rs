@@ -1,5 +1,6 @@
 //! The commands. A new one is a file with its flags and its `run`, and its lines here.
 
+mod demo;
 mod evaluate_folder;
 mod evaluate_simple;
 mod extract_fingerprint;
@@ -12,6 +13,7 @@ mod predict_from_modelfolder;
 mod preprocess;
 mod train;
 mod trust;
+mod validate_plugin;
 
 use crate::{arguments::PREFIX, failure::Failure, options, show};
 use clap::{Arg, ArgAction, ArgMatches, Parser, error::ErrorKind};
@@ -30,6 +32,9 @@ const ALL: &[Entry] = &[
     Entry::nnunet::<evaluate_simple::EvaluateSimple>(),
     Entry::own::<list_plugins::ListPlugins>(),
     Entry::own::<trust::Trust>(),
+    Entry::own::<validate_plugin::ValidatePlugin>(),
+    Entry::own::<validate_plugin::RunCheck>(),
+    Entry::own::<demo::Demo>(),
     Entry::own::<link::Link>(),
 ];
 

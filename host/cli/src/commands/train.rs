@@ -6,6 +6,7 @@ use crate::{
     options::{DeviceOption, PluginOptions},
     show,
 };
+use engine::Device;
 use pipeline::{
     paths::Paths,
     train::{Fold, Outcome, TrainOptions, train},
@@ -17,7 +18,10 @@ use signal_hook::{
 };
 use std::{
     path::PathBuf,
-    sync::{Arc, atomic::AtomicBool},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 /// Train a fold and validate it
@@ -102,39 +106,46 @@ impl Run for Train {
         let device = self.device.parse()?;
         let registry = self.plugins.open()?;
         registry.config(&self.trainer)?;
-        let paths = Paths::from_env();
-        let stop = stopped_by_signals()?;
-        for &fold in &self.fold.0 {
-            let options = TrainOptions {
-                dataset: self.dataset.clone(),
-                configuration: self.configuration.clone(),
-                fold,
-                trainer: self.trainer.clone(),
-                plans: self.plans.clone(),
-                device: device.clone(),
-                pretrained: self.pretrained.clone(),
-                resume: self.resume,
-                validate_only: self.val,
-                validate_best: self.val_best,
-                no_checkpoints: self.disable_checkpointing,
-                save_probabilities: self.npz,
-                epochs: self.epochs,
-                iterations: self.iterations,
-                validation_iterations: self.val_iterations,
-                seed: self.seed,
-                stop: stop.clone(),
-            };
-            match train(&paths, &registry, &options, &show::Training::default())? {
+        let (paths, stop) = (Paths::from_env(), stopped_by_signals()?);
+        for (index, &fold) in self.fold.0.iter().enumerate() {
+            match train(&paths, &registry, &self.options(fold, &device, &stop), &show::Training::new(stop.clone()))? {
                 Outcome::Finished { folder, dice: Some(dice) } => show::line(&format!("{}: mean Dice {dice:.4}", folder.display())),
                 Outcome::Finished { folder, dice: None } => show::line(&format!("{}: trained", folder.display())),
                 Outcome::Stopped { epoch, iteration } => {
                     let text = format!("stopped in fold {fold} after {epoch} epochs and {iteration} iterations");
-                    let how = if self.disable_checkpointing { "; without checkpoints it begins anew" } else { "; the same command with --c goes on" };
-                    return Err(Failure::Stopped(text + how));
+                    let how = if self.disable_checkpointing { "without checkpoints it begins anew" } else { "the same command with --c goes on" };
+                    return Err(Failure::Stopped(format!("{text}; {how}")));
                 }
+            }
+            if let (Some(next), true) = (self.fold.0.get(index + 1), stop.load(Ordering::Relaxed)) {
+                return Err(Failure::Stopped(format!("stopped after fold {fold}; fold {next} is the next")));
             }
         }
         Ok(())
+    }
+}
+
+impl Train {
+    fn options(&self, fold: Fold, device: &Device, stop: &Arc<AtomicBool>) -> TrainOptions {
+        TrainOptions {
+            dataset: self.dataset.clone(),
+            configuration: self.configuration.clone(),
+            fold,
+            trainer: self.trainer.clone(),
+            plans: self.plans.clone(),
+            device: device.clone(),
+            pretrained: self.pretrained.clone(),
+            resume: self.resume,
+            validate_only: self.val,
+            validate_best: self.val_best,
+            no_checkpoints: self.disable_checkpointing,
+            save_probabilities: self.npz,
+            epochs: self.epochs,
+            iterations: self.iterations,
+            validation_iterations: self.val_iterations,
+            seed: self.seed,
+            stop: stop.clone(),
+        }
     }
 }
 

@@ -37,7 +37,7 @@ pub(super) fn metadata(on: &Target) -> Found {
 /// Asks for a component, which opens the library; what that component itself is wrong with is another check's question.
 pub(super) fn load(on: &Target) -> Found {
     let registry = on.registry()?;
-    let mut opened = None;
+    let mut closed: Option<Error> = None;
     for c in &on.metadata.components {
         let found = match c.kind.as_str() {
             "architecture" => registry.architecture(&c.name).map(drop),
@@ -46,13 +46,13 @@ pub(super) fn load(on: &Target) -> Found {
             _ => continue,
         };
         match found {
-            Err(e @ (Error::Load { .. } | Error::Refused { .. } | Error::Unknown { .. } | Error::Conflict { .. })) => opened = Some(Err(e)),
+            Err(e @ (Error::Load { .. } | Error::Refused { .. } | Error::Unknown { .. } | Error::Conflict { .. })) => closed = Some(e),
             _ => return pass(""),
         }
     }
-    match opened {
-        Some(Err(e)) => Err(e.into()),
-        _ => fail("it has no component of a kind that this host knows, so nothing of it would ever be used"),
+    match closed {
+        Some(e) => Err(e.into()),
+        None => fail("it has no component of a kind that this host knows, so nothing of it would ever be used"),
     }
 }
 

@@ -36,7 +36,7 @@ pub(super) fn dropout(x: &Value, whole_channels: bool, p: f64, cx: &Context<'_>)
         return Out::single(x.clone(), |g| Ok(g.clone()));
     }
     let shape: Vec<usize> = x.shape().iter().enumerate().map(|(a, &n)| if whole_channels && a > 1 { 1 } else { n }).collect();
-    let keep = if p < 1.0 { (1.0 / (1.0 - p)) as f32 } else { 0.0 };
+    let keep = (1.0 / (1.0 - p)) as f32;
     let mut random = cx.random.borrow_mut();
     let mask: Vec<f32> = (0..shape.iter().product()).map(|_| if random.uniform() < p { 0.0 } else { keep }).collect();
     let mask = Value::from_f32(mask, &shape, cx.device);

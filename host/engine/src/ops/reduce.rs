@@ -59,9 +59,10 @@ pub(crate) fn sum_to(g: &Value, shape: &[usize], device: &Device) -> Result<Valu
 
 pub(super) fn over_axes(op: Op, x: &Value, ints: &[i64], cx: &Context<'_>) -> Result<Out> {
     let device = cx.device.clone();
-    let x = if x.dtype() == DType::Float { x.clone() } else { x.cast(DType::Float, &device) };
+    let x = x.clone();
     let mut axes: Vec<usize> = ints[1..].iter().map(|&a| a as usize).collect();
-    if axes.is_empty() {
+    let everything = axes.is_empty();
+    if everything {
         axes = (0..x.rank()).collect();
     }
     axes.sort_unstable();
@@ -71,7 +72,7 @@ pub(super) fn over_axes(op: Op, x: &Value, ints: &[i64], cx: &Context<'_>) -> Re
     if short.is_empty() {
         short = vec![1];
     }
-    let shape = if ints[0] != 0 { kept.clone() } else { short };
+    let shape = if ints[0] != 0 && !everything { kept.clone() } else { short };
     match op {
         Op::Sum | Op::Mean => {
             let n: usize = axes.iter().map(|&a| full[a]).product();

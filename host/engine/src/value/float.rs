@@ -102,8 +102,7 @@ impl Value {
         let raw = match op {
             Op::Add => D::int_add(l, r),
             Op::Sub => D::int_sub(l, r),
-            Op::Mul => D::int_mul(l, r),
-            _ => D::int_div(l, r),
+            _ => D::int_mul(l, r),
         };
         Self::of(raw, DType::Int)
     }

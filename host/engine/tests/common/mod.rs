@@ -46,7 +46,7 @@ impl Network for GivenNetwork {
 register_architecture!("given", Given);
 
 /// Weights of the outputs: fixed, between -1 and 1.
-pub fn output_weights(n: usize) -> Vec<f32> {
+pub(crate) fn output_weights(n: usize) -> Vec<f32> {
     let mut random = Random::new(7, &[]);
     (0..n).map(|_| (2.0 * random.uniform() - 1.0) as f32).collect()
 }
@@ -66,17 +66,17 @@ impl Loss for Weighted {
 register_loss!("weighted", Weighted);
 
 /// An input: its shape and values.
-pub type Input = (Vec<usize>, Vec<f32>);
+pub(crate) type Input = (Vec<usize>, Vec<f32>);
 
 /// An operation with its inputs, as a model.
-pub struct Rig {
-    pub model: Model,
-    pub inputs: Vec<Input>,
-    pub buffers: Vec<Input>,
+pub(crate) struct Rig {
+    pub(crate) model: Model,
+    pub(crate) inputs: Vec<Input>,
+    pub(crate) buffers: Vec<Input>,
 }
 
 impl Rig {
-    pub fn new(inputs: Vec<Input>, buffers: Vec<Input>, f: impl Fn(&[Tensor]) -> Tensor + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(inputs: Vec<Input>, buffers: Vec<Input>, f: impl Fn(&[Tensor]) -> Tensor + Send + Sync + 'static) -> Self {
         FUNCTION.set(Some(Arc::new(f)));
         let shapes = |list: &[Input]| list.iter().map(|(s, _)| s.clone()).collect::<Vec<_>>();
         let settings = json!({"shapes": shapes(&inputs), "buffers": shapes(&buffers)}).to_string();
@@ -95,7 +95,7 @@ impl Rig {
         rig
     }
 
-    pub fn load(&mut self, inputs: &[Input]) {
+    pub(crate) fn load(&mut self, inputs: &[Input]) {
         let named = |letter: &str, list: &[Input]| -> Vec<_> {
             list.iter().enumerate().map(|(i, (s, d))| (format!("{letter}{i}"), s.clone(), d.clone())).collect()
         };
@@ -104,14 +104,14 @@ impl Rig {
     }
 
     /// One step under the weighted loss; the random numbers are those of `place`.
-    pub fn step(&self, mode: Mode, place: u64) -> engine::Result<Step> {
+    pub(crate) fn step(&self, mode: Mode, place: u64) -> engine::Result<Step> {
         let loss = Library::builtin().loss("weighted", "{}", "{}").unwrap();
         let (task, head) = (Task::default(), HeadTarget { shape: &[1, 1, 1], values: &[0], weight: 1.0 });
         self.model.step(mode, &[0.0], &[1, 1, 1], &Supervision { heads: vec![head], prepared: &[], task: &task }, &loss, &[place])
     }
 
     /// The outputs and their shape, outside training.
-    pub fn forward(&self) -> engine::Result<(Vec<f32>, Vec<usize>)> {
+    pub(crate) fn forward(&self) -> engine::Result<(Vec<f32>, Vec<usize>)> {
         self.model.predict(&[0.0], &[1, 1, 1])
     }
 
@@ -120,13 +120,13 @@ impl Rig {
     }
 
     /// Gradients by the tape; zeros where the loss does not depend on a parameter.
-    pub fn gradients(&self) -> Vec<Vec<f32>> {
+    pub(crate) fn gradients(&self) -> Vec<Vec<f32>> {
         let found = self.step(Mode::Train, 1).unwrap().gradients.unwrap().to_vecs().unwrap();
         self.inputs.iter().enumerate().map(|(i, (_, d))| found.get(i).cloned().flatten().unwrap_or_else(|| vec![0.0; d.len()])).collect()
     }
 
     /// Gradients by differences of fourth order: `(8 (f(+h) - f(-h)) - (f(+2h) - f(-2h))) / 12h`.
-    pub fn differences(&mut self) -> Vec<Vec<f32>> {
+    pub(crate) fn differences(&mut self) -> Vec<Vec<f32>> {
         const H: f32 = 0.01;
         let mut all = Vec::new();
         for i in 0..self.inputs.len() {
@@ -150,17 +150,17 @@ impl Rig {
 }
 
 /// The largest distance between two lists.
-pub fn distance(a: &[f32], b: &[f32]) -> f64 {
+pub(crate) fn distance(a: &[f32], b: &[f32]) -> f64 {
     assert_eq!(a.len(), b.len());
     a.iter().zip(b).map(|(a, b)| if a == b { 0.0 } else { f64::from((a - b).abs()) }).fold(0.0, |m, d| if d.is_nan() { f64::NAN } else { m.max(d) })
 }
 
 /// Compares the tape with differences: 1e-3 of the largest gradient, or of 1.
-pub fn check(name: &str, inputs: Vec<Input>, f: impl Fn(&[Tensor]) -> Tensor + Send + Sync + 'static) {
+pub(crate) fn check(name: &str, inputs: Vec<Input>, f: impl Fn(&[Tensor]) -> Tensor + Send + Sync + 'static) {
     check_with_buffers(name, inputs, vec![], f);
 }
 
-pub fn check_with_buffers(name: &str, inputs: Vec<Input>, buffers: Vec<Input>, f: impl Fn(&[Tensor]) -> Tensor + Send + Sync + 'static) {
+pub(crate) fn check_with_buffers(name: &str, inputs: Vec<Input>, buffers: Vec<Input>, f: impl Fn(&[Tensor]) -> Tensor + Send + Sync + 'static) {
     let mut rig = Rig::new(inputs, buffers, f);
     let (tape, wanted) = (rig.gradients(), rig.differences());
     let mut worst = 0f64;
@@ -175,7 +175,7 @@ pub fn check_with_buffers(name: &str, inputs: Vec<Input>, buffers: Vec<Input>, f
 }
 
 /// Asserts the outputs.
-pub fn outputs(name: &str, inputs: Vec<Input>, f: impl Fn(&[Tensor]) -> Tensor + Send + Sync + 'static, shape: &[usize], wanted: &[f32]) {
+pub(crate) fn outputs(name: &str, inputs: Vec<Input>, f: impl Fn(&[Tensor]) -> Tensor + Send + Sync + 'static, shape: &[usize], wanted: &[f32]) {
     let (found, found_shape) = Rig::new(inputs, vec![], f).forward().unwrap();
     assert_eq!(found_shape, shape, "{name}");
     let off = distance(&found, wanted);
@@ -183,7 +183,7 @@ pub fn outputs(name: &str, inputs: Vec<Input>, f: impl Fn(&[Tensor]) -> Tensor +
 }
 
 /// Distinct values in random order, all an odd multiple of 0.05: away from 0, from each other and from multiples of 0.1.
-pub fn spread(shape: &[usize], key: u64) -> Input {
+pub(crate) fn spread(shape: &[usize], key: u64) -> Input {
     let n: usize = shape.iter().product();
     let mut random = Random::new(key, &[n as u64]);
     let mut order: Vec<(f64, usize)> = (0..n).map(|i| (random.uniform(), i)).collect();
@@ -193,24 +193,24 @@ pub fn spread(shape: &[usize], key: u64) -> Input {
 }
 
 /// Values between 0.4 and 2.
-pub fn positive(shape: &[usize], key: u64) -> Input {
+pub(crate) fn positive(shape: &[usize], key: u64) -> Input {
     random(shape, key, 0.4, 2.0)
 }
 
 /// Uniform values.
-pub fn random(shape: &[usize], key: u64, low: f64, high: f64) -> Input {
+pub(crate) fn random(shape: &[usize], key: u64, low: f64, high: f64) -> Input {
     let mut random = Random::new(key, &[]);
     (shape.to_vec(), (0..shape.iter().product()).map(|_| (low + (high - low) * random.uniform()) as f32).collect())
 }
 
 /// Given values.
-pub fn values(shape: &[usize], data: &[f32]) -> Input {
+pub(crate) fn values(shape: &[usize], data: &[f32]) -> Input {
     assert_eq!(shape.iter().product::<usize>(), data.len());
     (shape.to_vec(), data.to_vec())
 }
 
 /// The folder of reference numbers, if there is one.
-pub fn reference() -> Option<PathBuf> {
+pub(crate) fn reference() -> Option<PathBuf> {
     let dir = std::env::var_os("NNUNET_REFERENCE").map(PathBuf::from);
     if dir.is_none() {
         eprintln!("skipped: NNUNET_REFERENCE is not set");

@@ -45,9 +45,9 @@ fn an_operation_of_the_plugin_s_own() {
 
 #[test]
 fn a_wrong_way_back_is_seen_by_these_tests() {
-    let mut rig = Rig::new(vec![spread(&[2], 1), spread(&[2], 2)], vec![], |t| Tensor::custom(Product { wrong: true }, &[&t[0], &t[1]]));
+    let mut rig = Rig::new(vec![positive(&[2], 1), positive(&[2], 2)], vec![], |t| Tensor::custom(Product { wrong: true }, &[&t[0], &t[1]]));
     let (tape, wanted) = (rig.gradients(), rig.differences());
-    assert!(distance(&tape[0], &wanted[0]) < 1e-3 && distance(&tape[1], &wanted[1]) > 1e-3);
+    assert!(distance(&tape[0], &wanted[0]) < 1e-3 && distance(&tape[1], &wanted[1]) > 1e-2);
 }
 
 #[test]

@@ -28,7 +28,6 @@ fn dropout() {
     assert!(channels.chunks(100).all(|c| c.iter().all(|m| (m - c[0]).abs() < 1e-4)));
     let zeros = channels.chunks(100).filter(|c| c[0] == 0.0).count();
     assert!((35..=85).contains(&zeros), "{zeros} channels of 200 dropped");
-    assert_eq!(mask(&Rig::new(ones(), vec![], |t| t[0].dropout(1.0, false)), 1), vec![0.0; 20_000]);
 }
 
 #[test]

@@ -16,6 +16,7 @@ use crate::{
     loader::{Batch, Dataset, Loader, LoaderSpec, Prepare, worker_threads},
     paths::Paths,
     plan::{Configuration, Plans},
+    preprocess,
     progress::Progress,
     splits::{self, Split, Splits},
 };
@@ -80,6 +81,7 @@ pub fn train(paths: &Paths, registry: &Registry, options: &TrainOptions, observe
     let configuration = plans.configuration(&options.configuration)?;
     let dataset = DatasetJson::read(&preprocessed)?;
     let labels = dataset.label_manager()?;
+    preprocess::check(&preprocessed, &plans, &configuration, &dataset)?;
     let config = registry.config(&options.trainer)?;
     let settings = Settings::new(&config.config, options, &configuration)?;
     let model_folder = paths.model(&name, &config.name, &options.plans, &options.configuration)?;

@@ -11,16 +11,17 @@ use std::{
 
 const FIXTURES: [&str; 8] = ["fx-badgrad", "fx-configs", "fx-ctor", "fx-dup", "fx-good", "fx-leak", "fx-panic", "fx-segv"];
 
-/// The built library of a fixture. `FX_DIR` names another workspace that has them.
+/// The built library of a fixture. They are a workspace of their own, so that they never lie beside the executable.
 pub(crate) fn fixture(name: &str) -> &'static Path {
     static BUILT: OnceLock<BTreeMap<String, PathBuf>> = OnceLock::new();
     &BUILT.get_or_init(build)[name]
 }
 
 fn build() -> BTreeMap<String, PathBuf> {
-    let workspace = std::env::var_os("FX_DIR").map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."), PathBuf::from);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.current_dir(workspace).args(["build", "--release", "--message-format=json"]).stderr(Stdio::inherit());
+    cargo.current_dir(root.join("tests/fixtures")).args(["build", "--release", "--message-format=json", "--target-dir", "../../target/fixtures"]);
+    cargo.stderr(Stdio::inherit());
     let output = cargo.args(FIXTURES.iter().flat_map(|f| ["-p", f])).output().unwrap();
     assert!(output.status.success(), "the fixtures do not build");
     let messages = output.stdout.split(|&b| b == b'\n').filter_map(|line| serde_json::from_slice::<serde_json::Value>(line).ok());
