@@ -117,10 +117,12 @@ impl PredictionOptions {
         if missing.is_empty() && !wanted.is_empty() {
             return Ok(wanted);
         }
-        let (which, file, folder) = (if missing.is_empty() { "no fold".into() } else { missing.join(", ") }, &self.checkpoint, folder.display());
         let there: Vec<String> = trained.iter().map(Fold::name).collect();
-        let there = if there.is_empty() { "train first".into() } else { format!("-f takes {}", there.join(", ")) };
-        Err(Failure::Plain(format!("{folder}: there is no {file} in {which}; {there}")))
+        let what = match (missing.as_slice(), there.as_slice()) {
+            (_, []) => format!("no fold has a {}; train one first", self.checkpoint),
+            (missing, there) => format!("there is no {} in {}; -f takes {}", self.checkpoint, missing.join(", "), there.join(", ")),
+        };
+        Err(Failure::Plain(format!("{}: {what}", folder.display())))
     }
 }
 
@@ -162,9 +164,9 @@ mod tests {
             std::fs::create_dir_all(dir.path().join(fold)).unwrap();
             std::fs::write(dir.path().join(fold).join("checkpoint_final.pth"), "").unwrap();
         };
-        assert_eq!(folds(dir.path(), &["all"]).unwrap_err(), "MODEL: there is no checkpoint_final.pth in no fold; train first");
+        assert_eq!(folds(dir.path(), &["all"]).unwrap_err(), "MODEL: no fold has a checkpoint_final.pth; train one first");
         std::fs::create_dir(dir.path().join("fold_2")).unwrap();
-        ["fold_10", "fold_1", "fold_x"].map(train);
+        ["fold_10", "fold_1", "fold_x"].into_iter().for_each(train);
         assert_eq!(folds(dir.path(), &["all"]).unwrap(), [Fold::Number(1), Fold::Number(10)]);
         assert_eq!(folds(dir.path(), &["10"]).unwrap(), [Fold::Number(10)]);
         let missing = "MODEL: there is no checkpoint_final.pth in fold_0, fold_2, fold_3, fold_4; -f takes 1, 10";

@@ -109,6 +109,7 @@ pub(crate) fn parse(called_as: Option<&str>, arguments: Vec<OsString>) -> Result
 
 fn host() -> clap::Command {
     clap::Command::new("host")
+        .bin_name("host")
         .version(env!("CARGO_PKG_VERSION"))
         .about("nnU-Net as one program: from medical images to trained, applied and scored segmentation models")
         .after_help(

@@ -24,8 +24,6 @@ pub(crate) struct Predict {
     /// Trainer config
     #[arg(long = "tr", value_name = "NAME", default_value = DEFAULT_TRAINER)]
     trainer: String,
-    #[command(flatten)]
-    prediction: PredictionOptions,
     /// Leave cases alone whose files are there
     #[arg(long = "continue_prediction")]
     continue_prediction: bool,
@@ -35,6 +33,8 @@ pub(crate) struct Predict {
     /// Which of these runs this is, counted from 0
     #[arg(long = "part_id", value_name = "N", default_value_t = 0)]
     part_id: usize,
+    #[command(flatten)]
+    prediction: PredictionOptions,
 }
 
 impl Run for Predict {

@@ -6,7 +6,9 @@ use std::path::Path;
 use volume::image::{Geometry, read_image, read_segmentation, write_image};
 
 /// Screen pixels of a voxel.
-const SCALE: usize = 6;
+const SCALE: usize = 10;
+/// Screen pixels of an outline.
+const PEN: usize = 2;
 /// Between the cases.
 const GAP: usize = 8;
 /// Of the truth.
@@ -61,7 +63,7 @@ fn read(case: &[&Path; 3]) -> Result<Slice> {
     let (truth, prediction) = (labels(truth)?, labels(prediction)?);
     let lesions = |z: &usize| truth.index_axis(Axis(0), *z).iter().filter(|&&v| v == 2).count();
     let z = (0..truth.dim().0).max_by_key(lesions).unwrap_or(0);
-    let white = data.iter().copied().fold(1.0, f32::max) * 0.8;
+    let white = data.iter().copied().fold(1.0, f32::max);
     let (_, height, width) = data.dim();
     let plane = |a: ArrayView2<'_, i16>| a.iter().copied().collect();
     Ok(Slice {
@@ -78,14 +80,14 @@ impl Slice {
     fn colour(&self, y: usize, x: usize) -> [u8; 3] {
         if self.is_edge(&self.truth, y, x, 0) {
             TRUTH
-        } else if self.is_edge(&self.prediction, y, x, 1) {
+        } else if self.is_edge(&self.prediction, y, x, PEN) {
             PREDICTION
         } else {
             [self.grey[y / SCALE * self.width + x / SCALE]; 3]
         }
     }
 
-    /// Whether the pixel lies `depth` pixels inside an edge of its voxel that borders on a lower label.
+    /// Whether the pixel is in a line that lies `depth` pixels inside an edge of its voxel where a lower label is beyond.
     fn is_edge(&self, labels: &[i16], y: usize, x: usize, depth: usize) -> bool {
         let at = |y: Option<usize>, x: Option<usize>| match (y, x) {
             (Some(y), Some(x)) if y < self.height && x < self.width => labels[y * self.width + x],
@@ -93,12 +95,13 @@ impl Slice {
         };
         let (vy, vx) = (y / SCALE, x / SCALE);
         let own = at(Some(vy), Some(vx));
-        let (low, high) = (depth, SCALE - 1 - depth);
+        let line = depth..depth + PEN;
+        let (low, high) = (|v: usize| line.contains(&(v % SCALE)), |v: usize| line.contains(&(SCALE - 1 - v % SCALE)));
         own > 0
-            && (y % SCALE == low && at(vy.checked_sub(1), Some(vx)) < own
-                || y % SCALE == high && at(Some(vy + 1), Some(vx)) < own
-                || x % SCALE == low && at(Some(vy), vx.checked_sub(1)) < own
-                || x % SCALE == high && at(Some(vy), Some(vx + 1)) < own)
+            && (low(y) && at(vy.checked_sub(1), Some(vx)) < own
+                || high(y) && at(Some(vy + 1), Some(vx)) < own
+                || low(x) && at(Some(vy), vx.checked_sub(1)) < own
+                || high(x) && at(Some(vy), Some(vx + 1)) < own)
     }
 }
 
@@ -112,9 +115,10 @@ mod tests {
         truth[4] = 1;
         let slice = Slice { grey: vec![7; 9], prediction: truth.clone(), truth, height: 3, width: 3 };
         assert_eq!(slice.colour(SCALE, SCALE), TRUTH);
-        assert_eq!(slice.colour(SCALE + 1, SCALE + 1), PREDICTION);
-        assert_eq!(slice.colour(SCALE + 2, SCALE + 2), [7; 3]);
+        assert_eq!(slice.colour(SCALE + PEN, SCALE + PEN), PREDICTION);
+        assert_eq!(slice.colour(SCALE + 2 * PEN, SCALE + 2 * PEN), [7; 3]);
         assert_eq!(slice.colour(SCALE - 1, SCALE), [7; 3]);
+        assert_eq!(slice.colour(2 * SCALE - 1, SCALE + 5), TRUTH);
     }
 
     #[test]

@@ -63,9 +63,9 @@ pub(super) fn components(on: &Target) -> Found {
         let found = match c.kind.as_str() {
             "architecture" => registry.architecture(&c.name).and_then(|a| a.create(&Map::new()).map(drop)),
             "loss" => registry.loss(&c.name).and_then(|l| l.create(&Map::new(), &Task::default()).map(drop)),
-            // what it extends is asked later
+            // whether it can be read and what it extends is asked later
             "config" => match registry.config(&c.name) {
-                Err(e @ (Error::Load { .. } | Error::Config { .. } | Error::Conflict { .. })) => Err(e),
+                Err(e @ (Error::Load { .. } | Error::Conflict { .. })) => Err(e),
                 _ => Ok(()),
             },
             _ => {

@@ -27,6 +27,8 @@ fn of_each_command() {
         "evaluate_simple",
         "list-plugins",
         "trust",
+        "validate-plugin",
+        "demo",
         "link",
     ];
     for command in commands {

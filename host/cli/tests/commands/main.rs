@@ -1,4 +1,5 @@
 //! Each command, run as a process.
+#![allow(clippy::unwrap_used)]
 
 mod errors;
 mod help;

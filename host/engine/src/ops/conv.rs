@@ -73,8 +73,8 @@ pub(super) fn conv(inputs: &[Value], ints: &[i64], cx: &Context<'_>) -> Result<O
             let g_host = g.host()?;
             parts(
                 needs,
-                || Ok(Value::from_f32(kernels::conv_input_grad(&shape, &g_host, &*w.host()?), &sx, &device)),
-                || Ok(Value::from_f32(kernels::conv_weight_grad(&shape, &*x.host()?, &g_host), &sw, &device)),
+                || Ok(Value::from_f32(kernels::conv_input_grad(&shape, &g_host, &w.host()?), &sx, &device)),
+                || Ok(Value::from_f32(kernels::conv_weight_grad(&shape, &x.host()?, &g_host), &sw, &device)),
                 || bias_grad(g, &bias_shape, &device),
             )
         });
@@ -117,8 +117,8 @@ pub(super) fn conv_transpose(inputs: &[Value], ints: &[i64], cx: &Context<'_>) -
             let g_host = g.host()?;
             parts(
                 needs,
-                || Ok(Value::from_f32(kernels::conv_transpose_input_grad(&shape, &g_host, &*w.host()?), &sx, &device)),
-                || Ok(Value::from_f32(kernels::conv_transpose_weight_grad(&shape, &*x.host()?, &g_host), &sw, &device)),
+                || Ok(Value::from_f32(kernels::conv_transpose_input_grad(&shape, &g_host, &w.host()?), &sx, &device)),
+                || Ok(Value::from_f32(kernels::conv_transpose_weight_grad(&shape, &x.host()?, &g_host), &sw, &device)),
                 || bias_grad(g, &bias_shape, &device),
             )
         });

@@ -37,7 +37,7 @@ pub struct CaseMetrics {
 impl Summary {
     /// The means of `cases`, which all have the structures `keys`.
     pub fn new(keys: &[String], cases: Vec<CaseMetrics>) -> Self {
-        let of_cases = |key: &str| mean(&cases.iter().filter_map(|case| case.metrics.get(key).map(Metrics::to_f64)).collect::<Vec<_>>());
+        let of_cases = |key: &str| mean(&cases.iter().filter_map(|case| case.metrics.get(key).map(|m| m.to_f64())).collect::<Vec<_>>());
         let means: Vec<_> = keys.iter().map(|key| (key.clone(), of_cases(key))).collect();
         // label 0, if it was asked for, is no foreground
         let foreground: Vec<_> = means.iter().filter(|(key, _)| key != "0").map(|(_, metrics)| *metrics).collect();
@@ -62,7 +62,7 @@ impl Summary {
 }
 
 impl Metrics<u64> {
-    fn to_f64(&self) -> Metrics<f64> {
+    fn to_f64(self) -> Metrics<f64> {
         Metrics {
             dice: self.dice,
             iou: self.iou,

@@ -22,7 +22,7 @@ fn organ_and_lesions_are_there_and_can_be_told_apart() {
     for index in 0..4 {
         let case = draw(&spec, index);
         let share = |l: i16| case.labels.iter().filter(|&&v| v == l).count() as f64 / case.labels.len() as f64;
-        assert!((0.05..0.4).contains(&share(1)) && (0.0005..0.1).contains(&share(2)), "case {index}: {} and {}", share(1), share(2));
+        assert!((0.02..0.3).contains(&share(1)) && (0.0005..0.1).contains(&share(2)), "case {index}: {} and {}", share(1), share(2));
         let lesions = label(&case.labels.mapv(|v| v == 2), Connectivity::Full);
         assert!((1..=5).contains(&lesions.sizes.len()), "case {index}: {:?}", lesions.sizes);
         let mean = |l: i16| {
@@ -30,7 +30,7 @@ fn organ_and_lesions_are_there_and_can_be_told_apart() {
                 case.image.iter().zip(&case.labels).filter(|(_, v)| **v == l).fold((0.0, 0.0), |(n, s), (x, _)| (n + 1.0, s + f64::from(*x)));
             sum / n
         };
-        assert!(mean(0) < 50.0 && (70.0..120.0).contains(&mean(1)) && mean(2) > 120.0, "case {index}: {} {} {}", mean(0), mean(1), mean(2));
+        assert!(mean(0) < 50.0 && mean(0) + 30.0 < mean(1) && mean(1) + 30.0 < mean(2), "case {index}: {} {} {}", mean(0), mean(1), mean(2));
         assert!(case.image.iter().all(|x| *x >= 0.0));
         assert!(case.spacing.iter().all(|s| (0.9..=1.1).contains(s)));
     }

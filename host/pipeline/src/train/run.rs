@@ -413,7 +413,7 @@ impl Run<'_> {
                 journal.line(&format!("Yayy! New best EMA pseudo Dice: {ema:.4}"))?;
                 self.save("checkpoint_best.pth")?;
             }
-            if self.epoch % self.settings.save_every == 0 && self.epoch < self.settings.epochs {
+            if self.epoch.is_multiple_of(self.settings.save_every) && self.epoch < self.settings.epochs {
                 self.save("checkpoint_latest.pth")?;
             }
         }

@@ -70,6 +70,9 @@ fn model(spec: &NetworkSpec, weights: &Path) -> engine::Model {
 }
 
 /// Logits within 2e-2 (the reference adds up in f16) and the same label in more than 99.9 % of the voxels.
+///
+/// Both hold where f16 can hold the weight. In the corners of outermost tiles it is below f16's normal numbers, and the reference's
+/// logits are rounded to multiples of 2^-24 / weight; there, they may differ by what that rounding can do, and no more.
 #[test]
 fn sliding_windows_of_the_reference() {
     let Some(folder) = reference("") else { return };
@@ -101,11 +104,20 @@ fn sliding_windows_of_the_reference() {
                 let x = arrays.get::<Ix4>(&format!("{image}_x"));
                 let found = sliding_window(&[&network], &x, 3, &window).unwrap();
                 let wanted = arrays.get::<Ix4>(name);
-                let worst = found.iter().zip(&wanted).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-                let agree = agreement(&found, &wanted);
-                println!("{configuration} {name}: logits differ by {worst:.1e}, labels agree in {:.3} %", 100.0 * agree);
-                assert!(worst <= 2e-2, "{configuration} {name}: {worst}");
-                assert!(agree > 0.999, "{configuration} {name}: {agree}");
+                let (resolved, rounding) = rounding_of_f16(&window, &found, &wanted);
+                let excess = found.iter().zip(&wanted).zip(&rounding).map(|((a, b), rounding)| (a - b).abs() - rounding).fold(0.0, f32::max);
+                let difference = |(a, b): (&f32, &f32)| (a - b).abs();
+                let inside = found.iter().zip(&wanted).zip(resolved.iter().cycle()).filter(|(_, resolved)| **resolved);
+                let worst = inside.map(|(pair, _)| difference(pair)).fold(0.0, f32::max);
+                let (agree, share) = (agreement(&found, &wanted, &resolved), resolved.iter().filter(|v| **v).count() as f64 / resolved.len() as f64);
+                println!(
+                    "{configuration} {name}: in {:.2} % of the voxels logits differ by {worst:.1e} and {:.3} % of the labels agree; {excess:.1e} \
+                     above rounding elsewhere",
+                    100.0 * share,
+                    100.0 * agree
+                );
+                assert!(worst <= 2e-2 && excess <= 2e-2, "{configuration} {name}: {worst}, {excess}");
+                assert!(agree > 0.999 && share > 0.9, "{configuration} {name}: {agree} of {share}");
                 compared += 1;
             }
         }
@@ -113,15 +125,43 @@ fn sliding_windows_of_the_reference() {
     assert_eq!(compared, 12);
 }
 
-/// The share of voxels with the same class on top.
-fn agreement(a: &Array4<f32>, b: &Array4<f32>) -> f64 {
+/// Where ten times the sum of the weights is a normal f16, and what rounding can do to each logit elsewhere: products and weights of
+/// n tiles are off by 2^-25 each, which logits of at most L make an error of n (1 + 2 L) 2^-25 / weight.
+fn rounding_of_f16(window: &Window, found: &Array4<f32>, wanted: &Array4<f32>) -> (Vec<bool>, Vec<f32>) {
+    let (classes, d, h, w) = found.dim();
+    let tile = match window.patch.as_slice() {
+        &[d, h, w] => [d, h, w],
+        patch => [1, patch[0], patch[1]],
+    };
+    let padded: [usize; 3] = std::array::from_fn(|axis| [d, h, w][axis].max(tile[axis]));
+    let weights = if window.gaussian { gaussian(&tile) } else { vec![0.1; tile.iter().product()] };
+    let weights = ndarray::ArrayView3::from_shape(tile, &weights).unwrap();
+    let (mut total, mut tiles) = (ndarray::Array3::<f32>::zeros(padded), ndarray::Array3::<f32>::zeros(padded));
+    let [zs, ys, xs] = positions(padded, tile, window.step_size);
+    for (z, y, x) in zs.iter().flat_map(|z| ys.iter().flat_map(|y| xs.iter().map(|x| (*z, *y, *x))).collect::<Vec<_>>()) {
+        let at = ndarray::s![z..z + tile[0], y..y + tile[1], x..x + tile[2]];
+        total.slice_mut(at).scaled_add(10.0, &weights);
+        tiles.slice_mut(at).mapv_inplace(|n| n + 1.0);
+    }
+    let before: [usize; 3] = std::array::from_fn(|axis| (padded[axis] - [d, h, w][axis]) / 2);
+    let own = ndarray::s![before[0]..before[0] + d, before[1]..before[1] + h, before[2]..before[2] + w];
+    let (total, tiles) = (total.slice(own).to_owned(), tiles.slice(own).to_owned());
+    let largest = wanted.iter().fold(0.0_f32, |largest, v| largest.max(v.abs()));
+    let resolved: Vec<bool> = total.iter().map(|&weight| weight >= 2_f32.powi(-14)).collect();
+    let error = |(weight, n): (&f32, &f32)| if *weight >= 2_f32.powi(-14) { 0.0 } else { n * (1.0 + 2.0 * largest) * 2_f32.powi(-25) / weight };
+    let one: Vec<f32> = total.iter().zip(&tiles).map(error).collect();
+    (resolved, one.repeat(classes))
+}
+
+/// The share of the voxels in `among` with the same class on top.
+fn agreement(a: &Array4<f32>, b: &Array4<f32>, among: &[bool]) -> f64 {
     let top = |logits: &Array4<f32>| {
-        logits.map_axis(ndarray::Axis(0), |lane| {
-            lane.iter().enumerate().fold((0, f32::NEG_INFINITY), |best, (k, &v)| if v > best.1 { (k, v) } else { best }).0
-        })
+        let largest = |best: (usize, f32), (k, &v): (usize, &f32)| if v > best.1 { (k, v) } else { best };
+        logits.map_axis(ndarray::Axis(0), |lane| lane.iter().enumerate().fold((0, f32::NEG_INFINITY), largest).0)
     };
     let (a, b) = (top(a), top(b));
-    a.iter().zip(&b).filter(|(a, b)| a == b).count() as f64 / a.len() as f64
+    let pairs: Vec<bool> = a.iter().zip(&b).zip(among).filter(|(_, among)| **among).map(|((a, b), _)| a == b).collect();
+    pairs.iter().filter(|equal| **equal).count() as f64 / pairs.len() as f64
 }
 
 /// Several samples in a forward give what each gives by itself, to the bit.

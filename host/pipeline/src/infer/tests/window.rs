@@ -96,7 +96,7 @@ fn mirroring_makes_the_prediction_symmetric() {
             let plain = Window { mirroring: false, ..window.clone() };
             let mut found = predict(&network, &mirrored, &plain);
             found.invert_axis(axis);
-            assert!(worst(&found, &predict(&network, &original, &plain)) > 0.1, "the network itself is not symmetric");
+            assert!(worst(&found, &predict(&network, &original, &plain)) > 1e-3, "the network itself is symmetric, so nothing is shown");
         }
     }
 }
