@@ -122,7 +122,7 @@ fn a_restored_state_goes_on_alike() {
     for spec in [OptimizerSpec::default(), adam(1e-2, true, true)] {
         let (mut a, mut b) = (rig(), rig());
         let mut first = Optimizer::new(spec.clone());
-        let mut advance = |rig: &mut Rig, optimizer: &mut Optimizer| {
+        let advance = |rig: &mut Rig, optimizer: &mut Optimizer| {
             let step = rig.step(Mode::Train, 0).unwrap();
             optimizer.step(&mut rig.model, step.gradients.unwrap(), 0.05, None).unwrap();
         };

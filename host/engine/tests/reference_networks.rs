@@ -165,7 +165,7 @@ impl Case {
         worst
     }
 
-    /// Losses of a few steps of nnU-Net's optimizer, and the norms of the parameters at the end.
+    /// Losses of a few steps of nnU-Net's optimizer, and the norms of the parameters at the end where the gradients are known in full.
     fn trajectory(&mut self) -> f64 {
         let mut optimizer = Optimizer::new(OptimizerSpec::default());
         let mut worst = 0f64;
@@ -174,9 +174,11 @@ impl Case {
             let off = (f64::from(step.loss) - point["loss"].as_f64().unwrap()).abs();
             assert!(off <= 1e-4, "loss {}, wanted {}", step.loss, point["loss"]);
             worst = worst.max(off);
-            let norm = optimizer.step(&mut self.model, step.gradients.unwrap(), 0.01, Some(12.0)).unwrap();
-            let wanted = point["total_grad_norm_before_clip"].as_f64().unwrap();
-            eprintln!("norm {norm} wanted {wanted} {:.1e}", (norm - wanted) / wanted);
+            optimizer.step(&mut self.model, step.gradients.unwrap(), 0.01, Some(12.0)).unwrap();
+        }
+        // where the reference keeps no full gradients, a leaky ReLU whose sign flips moves the later steps (its README), and the losses alone count
+        if self.gradients.is_none() {
+            return worst;
         }
         for weight in self.model.weights().unwrap() {
             let l2 = weight.data.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>().sqrt();

@@ -93,7 +93,12 @@ pub(crate) fn upload_i32(shape: &[usize], data: &[i32]) -> u64 {
 #[track_caller]
 pub(crate) fn parameter(name: &str, shape: &[usize], init: &str, trainable: bool) -> Result<u64> {
     let h = host();
-    result(h.table.parameter()(h.ctx, RStr::from_str(name), RSlice::from_slice(&dims(shape)), RStr::from_str(init), trainable)).map_err(Error::here)
+    let made = h.table.parameter()(h.ctx, RStr::from_str(name), RSlice::from_slice(&dims(shape)), RStr::from_str(init), trainable);
+    match result(made) {
+        Ok(id) => Ok(id),
+        // not map_err: the caller's place would be lost on the way
+        Err(e) => Err(e.here()),
+    }
 }
 
 #[track_caller]

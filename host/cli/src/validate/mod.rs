@@ -137,7 +137,7 @@ impl Target {
 
     /// A registry that knows the host's own components and this file's, and pins nothing.
     fn registry(&self) -> registry::Result<Registry> {
-        let search = SearchPath::new(&[self.file.clone()], None, None, None);
+        let search = SearchPath::new(std::slice::from_ref(&self.file), None, None, None);
         Registry::open(Options { search, dev_plugins: true, ..Options::of_user(&[])? })
     }
 }
