@@ -20,5 +20,5 @@ pub enum Error {
     Numbers(String),
 }
 
-/// `Result` with the engine's [`Error`].
+/// `Result` with the engine's [`enum@Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -36,7 +36,7 @@ pub fn write(path: &Path, value: &impl Serialize) -> Result<()> {
     write_as(path, value, "null")
 }
 
-/// As [`write`], but every `null` (what serde makes of a float that is not a number) becomes Python's `NaN`.
+/// As [`write()`], but every `null` (what serde makes of a float that is not a number) becomes Python's `NaN`.
 ///
 /// # Errors
 /// The file cannot be written.
@@ -44,7 +44,7 @@ pub fn write_with_nan(path: &Path, value: &impl Serialize) -> Result<()> {
     write_as(path, value, "NaN")
 }
 
-/// What [`write`] writes.
+/// What [`write()`] writes.
 ///
 /// # Errors
 /// The value has keys that are no strings.

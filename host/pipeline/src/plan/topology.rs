@@ -18,7 +18,7 @@ pub struct Topology {
 
 /// The topology for voxels of `spacing` (mm) and a `patch` (voxels; a median shape may end in a half).
 ///
-/// An axis is halved while it stays at least [`MIN_EDGE`] long and its spacing is less than twice the smallest of those that can be
+/// An axis is halved while it stays at least `MIN_EDGE` long and its spacing is less than twice the smallest of those that can be
 /// halved. A kernel is 1 along an axis until its spacing is less than twice the smallest of all, and 3 from then on.
 pub fn topology(spacing: &[f64], patch: &[f64]) -> Topology {
     let axes = spacing.len();

@@ -2,7 +2,7 @@
 //!
 //! A pickle is a program. [`read`] runs the part of it that builds plain values and knows a fixed list of
 //! constructors (`constructors.rs`); any other is an error that names it, so a hostile file can do no more than be refused.
-//! What it may allocate and how deep it may nest is bounded by its length. [`write`] emits protocol 2, which every
+//! What it may allocate and how deep it may nest is bounded by its length. [`write()`] emits protocol 2, which every
 //! Python 3 reads.
 
 mod constructors;
