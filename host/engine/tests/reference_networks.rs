@@ -165,8 +165,21 @@ impl Case {
         worst
     }
 
-    /// Losses of a few steps of nnU-Net's optimizer, and the norms of the parameters at the end where the gradients are known in full.
+    /// Voxels of the coarsest stage.
+    fn bottleneck(&self) -> usize {
+        let (patch, strides) = (&self.meta["patch"], &self.meta["architecture"]["arch_kwargs"]["strides"]);
+        let patch: Vec<usize> = serde_json::from_value(patch.clone()).unwrap();
+        let strides: Vec<Vec<usize>> = serde_json::from_value(strides.clone()).unwrap();
+        patch.iter().enumerate().map(|(a, n)| n / strides.iter().map(|s| s[a]).product::<usize>()).product()
+    }
+
+    /// A few steps of nnU-Net's optimizer: each loss, the gradient's norm on the way, the parameters' norms at the end.
+    ///
+    /// An instance norm over two voxels gives plus and minus one, and a gradient that hangs on the last bit: moving the
+    /// input by one unit in the last place moves the third step's norm of such a network by a factor of ten. There the
+    /// losses alone are compared.
     fn trajectory(&mut self) -> f64 {
+        let steady = self.bottleneck() > 2;
         let mut optimizer = Optimizer::new(OptimizerSpec::default());
         let mut worst = 0f64;
         for point in self.meta["sgd_trajectory"].as_array().unwrap().clone() {
@@ -174,13 +187,12 @@ impl Case {
             let off = (f64::from(step.loss) - point["loss"].as_f64().unwrap()).abs();
             assert!(off <= 1e-4, "loss {}, wanted {}", step.loss, point["loss"]);
             worst = worst.max(off);
-            optimizer.step(&mut self.model, step.gradients.unwrap(), 0.01, Some(12.0)).unwrap();
+            let norm = optimizer.step(&mut self.model, step.gradients.unwrap(), 0.01, Some(12.0)).unwrap();
+            let wanted = point["total_grad_norm_before_clip"].as_f64().unwrap();
+            // 1e-3 holds for the first step, in `gradients`; flipped signs add up on the way
+            assert!(!steady || (norm - wanted).abs() <= 5e-3 * wanted, "norm {norm}, wanted {wanted}");
         }
-        // where the reference keeps no full gradients, a leaky ReLU whose sign flips moves the later steps (its README), and the losses alone count
-        if self.gradients.is_none() {
-            return worst;
-        }
-        for weight in self.model.weights().unwrap() {
+        for weight in self.model.weights().unwrap().iter().filter(|_| steady) {
             let l2 = weight.data.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>().sqrt();
             let Some(wanted) = self.meta["params_l2_after_sgd"][&weight.name].as_f64() else { panic!("{} has no norm", weight.name) };
             assert!((l2 - wanted).abs() <= 1e-4 * wanted.max(1.0), "{}: norm {l2}, wanted {wanted}", weight.name);
@@ -193,15 +205,15 @@ fn check(name: &str) {
     let Some(mut case) = Case::read(name) else { return };
     let outputs = case.outputs();
     assert!(outputs <= 1e-4, "{name}: outputs off by {outputs:.1e}");
-    let start = Instant::now();
     let step = case.step();
-    let time = start.elapsed();
     let loss = (f64::from(step.loss) - case.meta["loss"].as_f64().unwrap()).abs();
     assert!(loss <= 1e-5, "{name}: loss {} off by {loss:.1e}", step.loss);
     assert_eq!(step.leaked, 0);
     let gradients = case.gradients(&step);
     drop(step);
+    let start = Instant::now();
     let sgd = case.trajectory();
+    let time = start.elapsed() / case.meta["sgd_trajectory"].as_array().unwrap().len() as u32;
     println!("{name}: outputs {outputs:.1e}, loss {loss:.1e}, gradients {gradients:.1e}, trajectory {sgd:.1e}; {} ms a step", time.as_millis());
 }
 
