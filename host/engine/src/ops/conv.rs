@@ -1,19 +1,12 @@
 //! Convolutions: our kernels on the processor, Burn's elsewhere.
 
-use super::{Context, Out, reduce::sum_axes, sizes};
+use super::{Context, Out, reduce::sum_axes, sizes, three};
 use crate::{
     device::Device,
     kernels::{self, ConvShape},
     value::{Conv3, Value},
 };
 use plugin_api::Result;
-
-/// `n` numbers as three, the missing leading axes filled with `fill`.
-fn three(values: &[usize], fill: usize) -> [usize; 3] {
-    let mut out = [fill; 3];
-    out[3 - values.len()..].copy_from_slice(values);
-    out
-}
 
 /// (a, b, spatial...) with three spatial axes.
 fn five(v: &Value) -> Value {

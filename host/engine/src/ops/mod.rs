@@ -50,6 +50,13 @@ fn sizes(ints: &[i64]) -> Vec<usize> {
     ints.iter().map(|&i| i as usize).collect()
 }
 
+/// Up to three numbers as three, the missing leading axes filled with `fill`.
+fn three(values: &[usize], fill: usize) -> [usize; 3] {
+    let mut out = [fill; 3];
+    out[3 - values.len()..].copy_from_slice(values);
+    out
+}
+
 /// Runs one operation.
 pub(crate) fn run(op: Op, inputs: &[Value], ints: &[i64], floats: &[f64], cx: &Context<'_>) -> Result<Out> {
     use Op::*;

@@ -1,17 +1,11 @@
 //! Pooling and resizing. The kernels run on the processor; on another device the values take the way over the host.
 
-use super::{Context, Out, sizes};
+use super::{Context, Out, sizes, three};
 use crate::{
     kernels::{self, PoolShape},
     value::Value,
 };
 use plugin_api::{Op, Result};
-
-fn three(values: &[usize], fill: usize) -> [usize; 3] {
-    let mut out = [fill; 3];
-    out[3 - values.len()..].copy_from_slice(values);
-    out
-}
 
 /// Output length of a window along one axis, as PyTorch counts it.
 fn windows(n: usize, kernel: usize, stride: usize, padding: usize, ceil: bool) -> usize {

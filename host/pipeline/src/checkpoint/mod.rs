@@ -90,3 +90,11 @@ pub struct Checkpoint {
 
 /// The key of [`HostRecord`] in the file's dictionary.
 const HOST_KEY: &str = "nnunet_host";
+
+/// The names by which PyTorch's optimizers keep a parameter's state.
+fn slots(spec: &OptimizerSpec) -> &'static [&'static str] {
+    match spec {
+        OptimizerSpec::Sgd { .. } => &["momentum_buffer"],
+        OptimizerSpec::Adam { .. } => &["exp_avg", "exp_avg_sq", "max_exp_avg_sq"],
+    }
+}

@@ -1,6 +1,6 @@
 //! Reading a checkpoint, ours or Python's. Nothing in the file is executed.
 
-use super::{Checkpoint, HOST_KEY, HostRecord, Logging};
+use super::{Checkpoint, HOST_KEY, HostRecord, Logging, slots};
 use crate::error::{Error, Result};
 use engine::{OptimizerSpec, ParameterState, Weight};
 use serde_json::{Map, Value as Json};
@@ -75,17 +75,13 @@ fn optimizer(value: &Value, pth: &Pth, weights: &[Weight], path: &Path) -> Resul
         },
         _ => OptimizerSpec::Sgd { momentum: get("momentum").unwrap_or(0.0), nesterov: flag("nesterov"), weight_decay },
     };
-    let names = match spec {
-        OptimizerSpec::Sgd { .. } => ["momentum_buffer"].as_slice(),
-        OptimizerSpec::Adam { .. } => &["exp_avg", "exp_avg_sq", "max_exp_avg_sq"],
-    };
     let mut states = vec![ParameterState::new(); weights.len()];
     let trained: Vec<usize> = weights.iter().enumerate().filter(|(_, w)| w.trainable).map(|(i, _)| i).collect();
-    for (key, slots) in state.entries().unwrap_or_default() {
+    for (key, held) in state.entries().unwrap_or_default() {
         let place = key.as_i64().and_then(|i| usize::try_from(i).ok()).and_then(|i| trained.get(i).copied());
         let place = place.ok_or_else(|| Error::content(path, format!("optimizer_state names parameter {key:?}; there are {}", trained.len())))?;
-        for name in names {
-            if let Some(tensor) = slots.get(name).and_then(Value::as_tensor) {
+        for name in slots(&spec) {
+            if let Some(tensor) = held.get(name).and_then(Value::as_tensor) {
                 states[place].push(pth.tensor_f32(tensor).map_err(|e| Error::content(path, e.to_string()))?);
             }
         }

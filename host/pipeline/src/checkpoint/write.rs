@@ -1,6 +1,6 @@
 //! Writing a checkpoint.
 
-use super::{Checkpoint, HOST_KEY, Logging};
+use super::{Checkpoint, HOST_KEY, Logging, slots};
 use crate::error::{Error, Result};
 use engine::{OptimizerSpec, Weight};
 use serde_json::Value as Json;
@@ -36,14 +36,6 @@ fn logging(l: &Logging) -> Value {
         ("epoch_start_timestamps", floats(&l.epoch_start_timestamps)),
         ("epoch_end_timestamps", floats(&l.epoch_end_timestamps)),
     ])
-}
-
-/// The names by which PyTorch's optimizers keep a parameter's state.
-fn slots(spec: &OptimizerSpec) -> &'static [&'static str] {
-    match spec {
-        OptimizerSpec::Sgd { .. } => &["momentum_buffer"],
-        OptimizerSpec::Adam { .. } => &["exp_avg", "exp_avg_sq", "max_exp_avg_sq"],
-    }
 }
 
 fn group(spec: &OptimizerSpec, lr: f64, parameters: usize) -> Value {
