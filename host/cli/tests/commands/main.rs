@@ -4,6 +4,7 @@
 mod errors;
 mod help;
 mod links;
+mod plugin_folder;
 mod plugins;
 
 use std::{

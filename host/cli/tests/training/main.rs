@@ -1,0 +1,6 @@
+//! Whole trainings as processes: what a killed run, a stopped run and a faulty plugin leave behind.
+#![allow(clippy::unwrap_used)]
+
+mod killed;
+mod panics;
+mod tree;
