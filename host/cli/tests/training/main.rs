@@ -3,4 +3,5 @@
 
 mod killed;
 mod panics;
+mod stopped;
 mod tree;

@@ -1,0 +1,182 @@
+"""Times the same work in nnU-Net and in the host, in turn. Run by run.sh, which says what it needs."""
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+DATASET = "Dataset004_Hippocampus"
+# one training iteration: so many are run, the first ones do not count
+ITERATIONS, WARM_UP = 8, 2
+
+ITERATE = """
+import json, os, sys, time
+import torch
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+torch.set_num_threads(os.cpu_count())
+folder = os.path.join(os.environ["nnUNet_preprocessed"], "Dataset004_Hippocampus")
+read = lambda name: json.load(open(os.path.join(folder, name)))
+plans = read(sys.argv[1] + ".json") | {"continue_training": False}
+trainer = nnUNetTrainer(plans, "3d_fullres", 0, read("dataset.json"), device=torch.device("cpu"))
+trainer.initialize()
+train, _ = trainer.get_dataloaders()
+trainer.network.train()
+seconds = []
+for _ in range(int(sys.argv[2])):
+    batch = next(train)
+    start = time.perf_counter()
+    trainer.train_step(batch)
+    seconds.append(time.perf_counter() - start)
+print("SECONDS", sorted(seconds[int(sys.argv[3]):])[len(seconds[int(sys.argv[3]):]) // 2])
+"""
+
+
+def peak_of(pid, stop, into):
+    """Polls the memory (PSS) of a process and all below it until `stop`."""
+    while not stop.wait(0.05):
+        try:
+            parents = {}
+            for entry in os.listdir("/proc"):
+                if entry.isdigit():
+                    with open(f"/proc/{entry}/stat") as f:
+                        parents.setdefault(int(f.read().rsplit(")", 1)[1].split()[1]), []).append(int(entry))
+        except OSError:
+            continue
+        todo, total = [pid], 0
+        while todo:
+            one = todo.pop()
+            todo += parents.get(one, [])
+            try:
+                with open(f"/proc/{one}/smaps_rollup") as f:
+                    total += next(int(line.split()[1]) for line in f if line.startswith("Pss:"))
+            except (OSError, StopIteration):
+                pass
+        into.append(total / 2**20)
+
+
+def run(command, env):
+    """Wall seconds, peak GiB and output of a command that must succeed."""
+    start = time.perf_counter()
+    process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    stop, peaks = threading.Event(), [0.0]
+    watcher = threading.Thread(target=peak_of, args=(process.pid, stop, peaks))
+    watcher.start()
+    output = process.communicate()[0]
+    stop.set()
+    watcher.join()
+    if process.returncode:
+        sys.exit(f"{' '.join(map(str, command))} failed:\n{output[-3000:]}")
+    return time.perf_counter() - start, max(peaks), output
+
+
+class Peer:
+    def __init__(self, args, work):
+        self.host, self.bin, self.work = Path(args.host).resolve(), Path(args.bin), work
+        self.data = Path(os.environ["NNUNET_TEST_DATA"])
+        self.reference = Path(os.environ.get("NNUNET_REFERENCE", "/nonexistent"))
+
+    def env(self, who):
+        """Folders of one side; both read the same raw data."""
+        folders = {"nnUNet_raw": self.data, "nnUNet_preprocessed": self.work / who / "pre", "nnUNet_results": self.work / who / "res"}
+        for folder in list(folders.values())[1:]:
+            folder.mkdir(parents=True, exist_ok=True)
+        return os.environ | {name: str(folder) for name, folder in folders.items()} | {"nnUNet_compile": "f"}
+
+    def command(self, who, name, *arguments):
+        first = [self.host, name] if who == "ours" else [self.bin / f"nnUNetv2_{name}"]
+        return [*first, *map(str, arguments)]
+
+    def planned(self, who):
+        """Plans and preprocessed data that a training needs, made once."""
+        if not (self.work / who / "pre" / DATASET / "nnUNetPlans_3d_fullres").exists():
+            self.plan_and_preprocess(who)
+
+    def plan_and_preprocess(self, who):
+        shutil.rmtree(self.work / who / "pre", ignore_errors=True)
+        arguments = "-d 4 --verify_dataset_integrity -c 2d 3d_fullres -np 2 2 -npfp 2".split()
+        return run(self.command(who, "plan_and_preprocess", *arguments), self.env(who))[:2]
+
+    def iteration(self, who, plans="nnUNetPlans"):
+        self.planned(who)
+        if not (self.work / who / "pre" / DATASET / f"{plans}.json").exists():
+            run(self.command(who, "plan_experiment", "-d", 4, "-pl", "nnUNetPlannerResEncM"), self.env(who))
+        if who == "theirs":
+            script = [self.bin / "python", "-c", ITERATE, plans, str(ITERATIONS), str(WARM_UP)]
+            _, peak, output = run(script, self.env(who) | {"nnUNet_n_proc_DA": "0"})
+            return float(output.rsplit("SECONDS", 1)[1]), peak
+        counts = f"--epochs 2 --iterations {ITERATIONS} --val-iterations 0 --disable_checkpointing --seed 1 -device cpu".split()
+        _, peak, output = run(self.command(who, "train", 4, "3d_fullres", 0, "-p", plans, *counts), self.env(who))
+        # the second epoch, without what the first one has to set up
+        seconds = float(output.rsplit("Epoch time: ", 1)[1].split()[0])
+        return seconds / ITERATIONS, peak
+
+    def iteration_resenc_m(self, who):
+        return self.iteration(who, "nnUNetResEncUNetMPlans")
+
+    def model(self):
+        """The reference model under a trainer name that every nnU-Net knows."""
+        folder = self.work / "model"
+        if not folder.exists():
+            import torch
+
+            source = self.reference / "training" / "full"
+            (folder / "fold_0").mkdir(parents=True)
+            for name in ("plans.json", "dataset.json"):
+                shutil.copy(source / name, folder / name)
+            checkpoint = torch.load(source / "fold_0" / "checkpoint_final.pth", map_location="cpu", weights_only=False)
+            checkpoint["trainer_name"] = "nnUNetTrainer"
+            torch.save(checkpoint, folder / "fold_0" / "checkpoint_final.pth")
+        return folder
+
+    def predict(self, who):
+        out = self.work / who / "predictions"
+        shutil.rmtree(out, ignore_errors=True)
+        images, model = self.data / DATASET / "imagesTs", self.model()
+        arguments = ["-i", images, "-o", out, "-m", model, "-f", 0, "-device", "cpu"]
+        return run(self.command(who, "predict_from_modelfolder", *arguments), self.env(who))[:2]
+
+    def evaluate(self, who):
+        if not (self.work / who / "predictions").exists():
+            self.predict(who)
+        predictions, model = self.work / who / "predictions", self.model()
+        arguments = [self.data / DATASET / "labelsTs", predictions, "-djfile", model / "dataset.json", "-pfile", model / "plans.json"]
+        return run(self.command(who, "evaluate_folder", *arguments), self.env(who))[:2]
+
+    def help(self, who):
+        return run(self.command(who, "train", "--help" if who == "ours" else "-h"), self.env(who))[:2]
+
+
+WORKS = ["help", "plan_and_preprocess", "iteration", "iteration_resenc_m", "predict", "evaluate"]
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--host", required=True)
+    parser.add_argument("--bin", required=True)
+    parser.add_argument("works", nargs="*", default=WORKS, metavar="WORK", help=", ".join(WORKS))
+    args = parser.parse_args()
+    rounds = int(os.environ.get("PEER_ROUNDS", "3"))
+    with tempfile.TemporaryDirectory() as work:
+        peer = Peer(args, Path(work))
+        for name in args.works:
+            sides = {"theirs": [], "ours": []}
+            for _ in range(rounds):
+                for who, figures in sides.items():
+                    figures.append(getattr(peer, name)(who))
+            theirs, ours = ([figure[0] for figure in sides[who]] for who in sides)
+            median = lambda figures: round(statistics.median(figures), 3)
+            ratios = [t / o for t, o in zip(theirs, ours)]
+            line = {"work": name, "theirs_s": median(theirs), "ours_s": median(ours), "ratio": median(ratios)}
+            line["spread"] = [round(min(ratios), 2), round(max(ratios), 2)]
+            line["theirs_gib"], line["ours_gib"] = (median([figure[1] for figure in sides[who]]) for who in sides)
+            print(json.dumps(line), flush=True)
+
+
+main()
