@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)] // helpers outside #[test] functions, too
 mod common;
 
-use common::{Npz, json, lengths, noise, numbers, reference};
+use common::{Npz, json, lengths, noise, numbers, own_reference, reference};
 use ndarray::{Array3, Array4, Axis, Ix4};
 use volume::resample::{Order, ResampleOptions, compute_new_shape, resample_channel, resample_data, resample_seg};
 
@@ -50,6 +50,32 @@ fn labels_as_nnunet_resamples_them() {
             assert_eq!(found.view().into_dyn(), wanted, "case {i} {kind} order {order}");
         }
     }
+}
+
+#[test]
+fn images_and_labels_as_torch_resamples_them() {
+    let mut npz = Npz::open(&own_reference("torch_resampling.npz"));
+    let mut compared = 0;
+    for i in (0..).take_while(|i| npz.has(&format!("{i}_grids"))).collect::<Vec<_>>() {
+        let grids = npz.get(&format!("{i}_grids"));
+        let row = |row: usize| -> [f64; 3] { std::array::from_fn(|axis| grids[[row, axis]]) };
+        let (from, to, shape) = (row(0), row(1), row(2).map(|n| n as usize));
+        let image: Array4<f32> = npz.get(&format!("{i}_x")).mapv(|v| v as f32).into_dimensionality().unwrap();
+        let labels = npz.get(&format!("{i}_g")).mapv(|v| v as i16).into_dimensionality::<Ix4>().unwrap();
+        for (name, force_separate_z) in [("together", Some(false)), ("separate", None)] {
+            let options = ResampleOptions { force_separate_z, ..ResampleOptions::TORCH };
+            let found = resample_data(&image, shape, from, to, &options);
+            let wanted = npz.get(&format!("{i}_x_{name}"));
+            let worst = found.iter().zip(&wanted).map(|(a, b)| (f64::from(*a) - b).abs()).fold(0.0, f64::max);
+            assert!(found.shape() == wanted.shape() && worst <= 1e-5, "case {i} {name}: {worst}");
+            let found = resample_seg(&labels.index_axis(Axis(0), 0), shape, from, to, &options);
+            let wanted = npz.get(&format!("{i}_g_{name}"));
+            let differing = found.iter().zip(wanted.index_axis(Axis(0), 0)).filter(|(a, b)| f64::from(**a) != **b).count();
+            assert_eq!(differing, 0, "case {i} {name}: labels differ");
+            compared += 1;
+        }
+    }
+    assert_eq!(compared, 12);
 }
 
 #[test]

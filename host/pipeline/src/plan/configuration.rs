@@ -3,9 +3,6 @@
 use plugin_api::NetworkSpec;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
-use volume::resample::{Order, ResampleOptions};
-
-use crate::error::{Error, Result};
 
 /// A configuration: how its cases are preprocessed, and what is trained on them. Axes are those after the transposition.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -69,17 +66,6 @@ pub struct ArchitecturePlan {
     pub kw_requires_import: Vec<String>,
 }
 
-/// What is resampled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Resampling {
-    /// Images.
-    Data,
-    /// Labels.
-    Seg,
-    /// Logits or probabilities.
-    Probabilities,
-}
-
 impl Configuration {
     /// Axes of the network: 2 or 3.
     pub fn dims(&self) -> usize {
@@ -104,53 +90,6 @@ impl Configuration {
             [z, y, x] => [z, y, x],
             [y, x] => [current[0], y, x],
             _ => current,
-        }
-    }
-
-    /// How `what` is resampled; `None`: not at all.
-    ///
-    /// # Errors
-    /// A function that is not known, or a setting that it does not take.
-    pub fn resampling(&self, what: Resampling) -> Result<Option<ResampleOptions>> {
-        let (function, kwargs) = match what {
-            Resampling::Data => (&self.resampling_fn_data, &self.resampling_fn_data_kwargs),
-            Resampling::Seg => (&self.resampling_fn_seg, &self.resampling_fn_seg_kwargs),
-            Resampling::Probabilities => (&self.resampling_fn_probabilities, &self.resampling_fn_probabilities_kwargs),
-        };
-        let order = |key: &str, default: Order| match kwargs.get(key) {
-            None => Ok(default),
-            Some(value) => value
-                .as_u64()
-                .and_then(Order::from_number)
-                .ok_or_else(|| Error::invalid(format!("plans: `{key}` of {function} is {value}; it can be 0 (nearest), 1 (linear) or 3 (cubic)"))),
-        };
-        let default = match what {
-            Resampling::Data => ResampleOptions::IMAGE,
-            Resampling::Seg | Resampling::Probabilities => ResampleOptions::LABELS,
-        };
-        let force_separate_z = match kwargs.get("force_separate_z") {
-            None | Some(Value::Null) => None,
-            Some(Value::Bool(force)) => Some(*force),
-            Some(other) => return Err(Error::invalid(format!("plans: `force_separate_z` of {function} is {other}; it can be true, false or null"))),
-        };
-        let threshold = kwargs.get("separate_z_anisotropy_threshold").and_then(Value::as_f64);
-        let options = ResampleOptions {
-            force_separate_z,
-            separate_z_anisotropy_threshold: threshold.unwrap_or(default.separate_z_anisotropy_threshold),
-            ..default
-        };
-        match function.as_str() {
-            "resample_data_or_seg_to_shape" => {
-                Ok(Some(ResampleOptions { order: order("order", default.order)?, order_z: order("order_z", default.order_z)?, ..options }))
-            }
-            "resample_torch_fornnunet" | "resample_torch_simple" => {
-                Ok(Some(ResampleOptions { order: Order::Linear, order_z: Order::Nearest, ..options }))
-            }
-            "no_resampling_data_or_seg_to_shape" => Ok(None),
-            other => Err(Error::invalid(format!(
-                "plans: there is no resampling {other}; there are resample_data_or_seg_to_shape, resample_torch_fornnunet and \
-                 no_resampling_data_or_seg_to_shape"
-            ))),
         }
     }
 

@@ -6,16 +6,21 @@ mod legacy;
 mod planner;
 mod plans;
 mod presets;
+mod resampling;
 mod run;
+mod search;
 mod spacing;
 mod topology;
 
-pub use configuration::{ArchitecturePlan, Configuration, Resampling};
+pub use configuration::{ArchitecturePlan, Configuration};
 pub use planner::{Estimate, plan_experiment};
 pub use plans::{IntensityProperties, Plans};
 pub use presets::{PRESETS, Preset};
+pub use resampling::{Resampling, ResamplingPlan};
 pub use run::{Options, run};
 pub use topology::{Topology, topology};
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 pub(crate) mod tests;

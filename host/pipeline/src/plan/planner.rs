@@ -1,14 +1,14 @@
 //! The planning itself.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 
 use plugin_api::NetworkSpec;
 use serde_json::{Map, Value, json};
 
 use super::presets::Preset;
+use super::search::{Budget, Found, Grid, Sizes, search};
 use super::spacing::{fullres_spacing, inverse, median, shapes, transpose};
-use super::topology::{Topology, topology};
+use super::topology::Topology;
 use super::{Options, Plans};
 use crate::dataset::DatasetJson;
 use crate::error::{Error, Result};
@@ -17,11 +17,6 @@ use crate::fingerprint::Fingerprint;
 /// Elements of all convolution outputs of one sample, for a network.
 pub type Estimate<'a> = &'a dyn Fn(&NetworkSpec) -> plugin_api::Result<u64>;
 
-/// Samples in a batch that the 3D reference stands for.
-const REFERENCE_BATCH_3D: f64 = 2.0;
-/// Samples in a batch that the 2D reference stands for.
-const REFERENCE_BATCH_2D: f64 = 12.0;
-const MIN_BATCH: f64 = 2.0;
 const BASE_FEATURES: usize = 32;
 const MAX_FEATURES_3D: usize = 320;
 const MAX_FEATURES_2D: usize = 512;
@@ -42,8 +37,8 @@ pub fn plan_experiment(name: &str, dataset: &DatasetJson, fingerprint: &Fingerpr
     let preset = Preset::named(&options.planner)?;
     let plans_name = options.plans_name.clone().unwrap_or_else(|| preset.plans_name.to_owned());
     let target = options.target_spacing.unwrap_or_else(|| fullres_spacing(fingerprint));
-    if target.iter().any(|&spacing| spacing.is_nan() || spacing <= 0.0) {
-        return Err(Error::invalid(format!("the target spacing is {target:?} mm; each axis must be above 0")));
+    if let Some(spacing) = fingerprint.spacings.iter().chain([&target]).find(|spacing| !spacing.iter().all(|&s| s.is_finite() && s > 0.0)) {
+        return Err(Error::invalid(format!("a spacing of the fingerprint, or the target spacing, is {spacing:?} mm; each axis must be above 0")));
     }
     let forward = if options.suppress_transpose { [0, 1, 2] } else { transpose(target) };
     let turned = |values: [f64; 3]| forward.map(|axis| values[axis]);
@@ -52,7 +47,7 @@ pub fn plan_experiment(name: &str, dataset: &DatasetJson, fingerprint: &Fingerpr
         .map(|(&spacing, &shape)| volume::resample::compute_new_shape(shape, spacing, target).map(|n| n as f64))
         .collect();
     let full = Grid { spacing: turned(target).to_vec(), shape: turned(median(&resampled)).to_vec() };
-    let mut planner = Planner {
+    let planner = Planner {
         preset,
         dataset,
         plans_name: &plans_name,
@@ -79,33 +74,6 @@ pub fn plan_experiment(name: &str, dataset: &DatasetJson, fingerprint: &Fingerpr
     })
 }
 
-/// A grid of voxels: spacing (mm) and median shape (voxels), after the transposition.
-#[derive(Debug, Clone)]
-struct Grid {
-    spacing: Vec<f64>,
-    shape: Vec<f64>,
-}
-
-impl Grid {
-    fn voxels(&self) -> f64 {
-        self.shape.iter().product()
-    }
-
-    /// A slice of the grid.
-    fn slice(&self) -> Self {
-        Self { spacing: self.spacing[1..].to_vec(), shape: self.shape[1..].to_vec() }
-    }
-
-    /// The same volume with other voxels.
-    fn resampled(&self, spacing: &[f64]) -> Self {
-        let shape = self.spacing.iter().zip(spacing).zip(&self.shape).map(|((old, new), n)| old / new * n).collect();
-        Self { spacing: spacing.to_vec(), shape }
-    }
-}
-
-/// Patch and strides: what decides the size of a planner's network.
-type Shape = (Vec<usize>, Vec<Vec<usize>>);
-
 struct Planner<'a> {
     preset: Preset,
     dataset: &'a DatasetJson,
@@ -114,24 +82,12 @@ struct Planner<'a> {
     preprocessor: &'a str,
     use_mask: bool,
     estimate: Estimate<'a>,
-    estimates: RefCell<HashMap<Shape, f64>>,
-}
-
-/// What was found for one configuration.
-struct Found {
-    topology: Topology,
-    batch: f64,
-}
-
-impl Found {
-    fn patch_voxels(&self) -> f64 {
-        self.topology.patch.iter().map(|&n| n as f64).product()
-    }
+    estimates: RefCell<Sizes>,
 }
 
 impl Planner<'_> {
     /// The configurations in nnU-Net's order.
-    fn configurations(&mut self, full: &Grid) -> Result<Map<String, Value>> {
+    fn configurations(&self, full: &Grid) -> Result<Map<String, Value>> {
         let cases = self.dataset.num_training as f64;
         let mut configurations = Map::new();
         let slice = full.slice();
@@ -189,49 +145,12 @@ impl Planner<'_> {
 
     /// The largest patch whose network fits, and the batch for it. `dataset_voxels` are those of all training images.
     fn search(&self, grid: &Grid, dataset_voxels: f64) -> Result<Found> {
-        let (reference, reference_batch) = match grid.spacing.len() {
-            2 => (self.preset.reference_2d, REFERENCE_BATCH_2D),
-            _ => (self.preset.reference_3d, REFERENCE_BATCH_3D),
-        };
-        let reference = reference * (self.target_gb / self.preset.reference_gb);
-        // residual planners want the reference's batch to fit, the default planner one of two
-        let too_large = |estimate: f64| {
-            if self.preset.residual { estimate > reference } else { estimate / reference_batch * 2.0 > reference }
-        };
-        let mut topology = topology(&grid.spacing, &initial_patch(grid));
-        let mut estimate = self.size(&topology)?;
-        while too_large(estimate) {
-            topology = self.shrink(grid, &topology)?;
-            estimate = self.size(&topology)?;
-        }
-        let mut found = Found { topology, batch: (reference / estimate * reference_batch).round_ties_even() };
-        let most = (dataset_voxels * self.preset.max_dataset_covered / found.patch_voxels()).round_ties_even();
-        found.batch = found.batch.min(most).max(MIN_BATCH);
-        Ok(found)
-    }
-
-    /// The next smaller patch: shorter along the axis that shows the largest share of the image, by what the network that results
-    /// must divide.
-    fn shrink(&self, grid: &Grid, old: &Topology) -> Result<Topology> {
-        let share = |axis: usize| old.patch[axis] as f64 / grid.shape[axis];
-        let axis = (1..grid.shape.len()).fold(0, |best, axis| if share(axis) >= share(best) { axis } else { best });
-        let mut patch: Vec<f64> = old.patch.iter().map(|&n| n as f64).collect();
-        let mut shorter = patch.clone();
-        shorter[axis] -= old.divisors[axis] as f64;
-        patch[axis] -= topology(&grid.spacing, &shorter).divisors[axis] as f64;
-        if patch[axis] < 1.0 {
-            let (patch, gb) = (&old.patch, self.target_gb);
-            return Err(Error::invalid(format!("not even a patch of {patch:?} voxels fits into {gb} GiB; raise -gpu_memory_target")));
-        }
-        Ok(topology(&grid.spacing, &patch))
+        let budget = Budget::of(&self.preset, grid.spacing.len(), self.target_gb);
+        search(grid, &budget, dataset_voxels, &mut self.estimates.borrow_mut(), &|topology| self.size(topology))
     }
 
     /// What a network of this topology needs for a sample.
     fn size(&self, topology: &Topology) -> Result<f64> {
-        let key = (topology.patch.clone(), topology.strides.clone());
-        if let Some(&known) = self.estimates.borrow().get(&key) {
-            return Ok(known);
-        }
         let architecture = self.architecture(topology);
         let spec = NetworkSpec {
             input_channels: self.dataset.channel_names.len(),
@@ -241,9 +160,7 @@ impl Planner<'_> {
             network_class_name: architecture["network_class_name"].as_str().unwrap_or_default().to_owned(),
             arch_kwargs: architecture["arch_kwargs"].clone(),
         };
-        let size = (self.estimate)(&spec)? as f64;
-        self.estimates.borrow_mut().insert(key, size);
-        Ok(size)
+        Ok((self.estimate)(&spec)? as f64)
     }
 
     fn architecture(&self, topology: &Topology) -> Value {
@@ -303,17 +220,6 @@ impl Planner<'_> {
             _ => Map::new(),
         }
     }
-}
-
-/// A patch with the volume of 256³ (or 2048²) voxels and edges of equal length in mm, cut to the median image.
-fn initial_patch(grid: &Grid) -> Vec<f64> {
-    let density: Vec<f64> = grid.spacing.iter().map(|spacing| 1.0 / spacing).collect();
-    let product: f64 = density.iter().product();
-    let scale = match density.len() {
-        2 => (2048f64.powi(2) / product).powf(1.0 / 2.0),
-        _ => (256f64.powi(3) / product).powf(1.0 / 3.0),
-    };
-    density.iter().zip(&grid.shape).map(|(d, &n)| (d * scale).round_ties_even().min(n)).collect()
 }
 
 fn floats(shape: &[f64]) -> Vec<Value> {

@@ -91,8 +91,8 @@ impl Plans {
     /// The configuration `name` with what it inherits.
     ///
     /// # Errors
-    /// There is none of that name, or a parent is missing; a chain of parents that bites its tail; a key that is missing or of
-    /// another kind; keys of old that contradict `architecture`.
+    /// There is none of that name; a parent is missing, or the chain of parents bites its tail (the chain is named); a key that is
+    /// missing or of another kind; keys of old that contradict `architecture`.
     pub fn configuration(&self, name: &str) -> Result<Configuration> {
         let keys = self.resolve(name, &mut Vec::new())?;
         let configuration: Configuration = serde_json::from_value(keys.into()).map_err(|error| self.wrong(name, &error.to_string()))?;
@@ -122,7 +122,8 @@ impl Plans {
         }
         let Some(own) = self.configurations.get(name).and_then(Value::as_object) else {
             let known: Vec<&str> = self.configurations.keys().map(String::as_str).collect();
-            return Err(self.wrong(name, &format!("there is no such configuration; there are {}", known.join(", "))));
+            let chain = if seen.is_empty() { String::new() } else { format!(" (`inherits_from`: {} -> {name})", seen.join(" -> ")) };
+            return Err(self.wrong(name, &format!("there is no such configuration{chain}; there are {}", known.join(", "))));
         };
         seen.push(name.to_owned());
         let inherited = match own.get("inherits_from") {

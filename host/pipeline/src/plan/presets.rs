@@ -1,7 +1,6 @@
 //! nnU-Net's planners: one procedure, other constants.
 
-use serde_json::{Value, json};
-
+use super::resampling::ResamplingPlan;
 use crate::error::{Error, Result};
 
 /// The constants of one planner. Sizes are elements of all convolution outputs of one sample, nnU-Net's stand-in for memory.
@@ -25,19 +24,6 @@ pub struct Preset {
     pub max_dataset_covered: f64,
     /// How images, labels and probabilities are resampled.
     pub resampling: ResamplingPlan,
-}
-
-/// What plans say of resampling.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ResamplingPlan {
-    /// Cubic splines, the low-resolution axis on its own where it is anisotropic.
-    Spline,
-    /// PyTorch's linear interpolation along all axes.
-    Torch,
-    /// As `Torch`, with the low-resolution axis on its own where it is anisotropic.
-    TorchSeparateZ,
-    /// None at all.
-    Off,
 }
 
 const DEFAULT: Preset = Preset {
@@ -129,18 +115,5 @@ impl Preset {
     /// Convolutions of each decoder stage.
     pub(super) fn decoder_blocks(&self) -> usize {
         if self.residual { 1 } else { 2 }
-    }
-}
-
-impl ResamplingPlan {
-    /// Name and settings for images (`is_seg` false, `order` 3), labels (true, 1) or probabilities (false, 1).
-    pub(super) fn function(self, is_seg: bool, order: u8) -> (&'static str, Value) {
-        let torch = |separate: Value| json!({"is_seg": is_seg, "force_separate_z": separate, "memefficient_seg_resampling": false});
-        match self {
-            Self::Spline => ("resample_data_or_seg_to_shape", json!({"is_seg": is_seg, "order": order, "order_z": 0, "force_separate_z": null})),
-            Self::Torch => ("resample_torch_fornnunet", torch(false.into())),
-            Self::TorchSeparateZ => ("resample_torch_fornnunet", torch(Value::Null)),
-            Self::Off => ("no_resampling_data_or_seg_to_shape", json!({})),
-        }
     }
 }

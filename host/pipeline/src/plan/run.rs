@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::fingerprint::Fingerprint;
 use crate::json;
 use crate::paths::Paths;
+use crate::preprocess::PREPROCESSOR;
 use crate::splits::Splits;
 
 /// What a planning can be told.
@@ -34,7 +35,7 @@ impl Default for Options {
         Self {
             planner: "ExperimentPlanner".to_owned(),
             gpu_memory_target: None,
-            preprocessor: "DefaultPreprocessor".to_owned(),
+            preprocessor: PREPROCESSOR.to_owned(),
             target_spacing: None,
             plans_name: None,
             suppress_transpose: false,

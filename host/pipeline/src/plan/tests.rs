@@ -115,12 +115,12 @@ fn real_plans_to_the_byte() {
 }
 
 fn minimal() -> Plans {
-    let Some(folder) = reference("plans") else { return example() };
+    let Some(folder) = reference("plans") else { return example("ExperimentPlanner") };
     Plans::read(&folder.join("Dataset004_Hippocampus/nnUNetPlans.json")).unwrap()
 }
 
 /// Plans of a made-up dataset.
-fn example() -> Plans {
+fn example(planner: &str) -> Plans {
     let dataset: DatasetJson = serde_json::from_value(
         json!({"channel_names": {"0": "MRI"}, "labels": {"background": 0, "a": 1, "b": 2}, "numTraining": 60, "file_ending": ".nii.gz"}),
     )
@@ -131,7 +131,8 @@ fn example() -> Plans {
         shapes_after_crop: vec![[36, 50, 35]],
         spacings: vec![[1.0; 3]],
     };
-    plan_experiment("Dataset001_X", &dataset, &fingerprint, &Options::default(), &planning_size).unwrap()
+    let options = Options { planner: planner.to_owned(), ..Options::default() };
+    plan_experiment("Dataset001_X", &dataset, &fingerprint, &options, &planning_size).unwrap()
 }
 
 #[test]
@@ -142,10 +143,14 @@ fn configurations_inherit() {
     add("child", json!({"inherits_from": "mine", "patch_size": [8, 8, 8]}));
     add("a", json!({"inherits_from": "b"}));
     add("b", json!({"inherits_from": "a"}));
+    add("orphan", json!({"inherits_from": "lost"}));
+    add("grandchild", json!({"inherits_from": "orphan"}));
     let child = plans.configuration("child").unwrap();
     assert_eq!((child.batch_size, child.patch_size.as_slice(), &child.rest["my_key"]), (7, &[8, 8, 8][..], &json!([1])));
     assert_eq!(child.next_stage, ["x"]);
     assert!(plans.configuration("a").unwrap_err().to_string().contains("a -> b -> a"));
+    let missing = plans.configuration("grandchild").unwrap_err().to_string();
+    assert!(missing.contains("grandchild -> orphan -> lost") && missing.contains("there are 2d"), "{missing}");
     assert!(plans.configuration("3d_lowres").unwrap_err().to_string().contains("there are 2d, 3d_fullres, mine"));
 }
 
@@ -183,10 +188,50 @@ fn resampling_settings_are_read() {
     assert_eq!(configuration.resampling(Resampling::Data).unwrap(), Some(volume::resample::ResampleOptions::IMAGE));
     assert_eq!(configuration.resampling(Resampling::Probabilities).unwrap(), Some(volume::resample::ResampleOptions::LABELS));
     plans.configurations["3d_fullres"]["resampling_fn_data"] = "own".into();
-    plans.configurations["3d_fullres"]["resampling_fn_seg"] = "no_resampling_data_or_seg_to_shape".into();
+    plans.configurations["3d_fullres"]["resampling_fn_seg_kwargs"]["ordr"] = 1.into();
     let configuration = plans.configuration("3d_fullres").unwrap();
     assert!(configuration.resampling(Resampling::Data).unwrap_err().to_string().contains("own"));
-    assert_eq!(configuration.resampling(Resampling::Seg).unwrap(), None);
+    assert!(configuration.resampling(Resampling::Seg).unwrap_err().to_string().contains("`ordr`"));
+}
+
+/// The planners that resample in another way: what they write, and what it means.
+#[test]
+fn planners_of_other_resampling() {
+    use volume::resample::ResampleOptions;
+    let torch = |is_seg: bool| json!({"is_seg": is_seg, "force_separate_z": false, "memefficient_seg_resampling": false});
+    let separate = |is_seg: bool| {
+        json!({"is_seg": is_seg, "force_separate_z": null, "memefficient_seg_resampling": false, "separate_z_anisotropy_threshold": 3})
+    };
+    let together = ResampleOptions { force_separate_z: Some(false), ..ResampleOptions::TORCH };
+    let (torch_name, none) = ("resample_torch_fornnunet", "no_resampling_hack");
+    for (planner, plans_name, function, kwargs, options) in [
+        ("nnUNetPlanner_torchres", "nnUNetPlans_torchres", torch_name, [torch(false), torch(true)], Some(together)),
+        ("nnUNetPlannerResEncL_torchres", "nnUNetResEncUNetLPlans_torchres", torch_name, [torch(false), torch(true)], Some(together)),
+        (
+            "nnUNetPlannerResEncL_torchres_sepz",
+            "nnUNetResEncUNetLPlans_torchres_sepz",
+            torch_name,
+            [separate(false), separate(true)],
+            Some(ResampleOptions::TORCH),
+        ),
+        ("nnUNetPlannerResEncL_noResampling", "nnUNetResEncUNetLPlans_noResampling", none, [json!({}), json!({})], None),
+    ] {
+        let plans = example(planner);
+        assert_eq!((plans.plans_name.as_str(), plans.experiment_planner_used.as_str()), (plans_name, planner));
+        for name in ["2d", "3d_fullres"] {
+            let configuration = plans.configuration(name).unwrap();
+            assert_eq!(configuration.data_identifier, format!("{plans_name}_{name}"));
+            let [data, seg] = &kwargs;
+            for (what, found, found_kwargs, wanted) in [
+                (Resampling::Data, &configuration.resampling_fn_data, &configuration.resampling_fn_data_kwargs, data),
+                (Resampling::Seg, &configuration.resampling_fn_seg, &configuration.resampling_fn_seg_kwargs, seg),
+                (Resampling::Probabilities, &configuration.resampling_fn_probabilities, &configuration.resampling_fn_probabilities_kwargs, data),
+            ] {
+                assert_eq!((found.as_str(), json!(found_kwargs).to_string()), (function, wanted.to_string()), "{planner} {name}");
+                assert_eq!(configuration.resampling(what).unwrap(), options, "{planner} {name}");
+            }
+        }
+    }
 }
 
 /// Planning again keeps what was made by hand, and replaces the rest.

@@ -12,6 +12,9 @@ use crate::dataset::DatasetJson;
 use crate::error::{Error, Result};
 use crate::plan::{Configuration, Plans, Resampling};
 
+/// The preprocessor that plans name.
+pub(crate) const PREPROCESSOR: &str = "DefaultPreprocessor";
+
 /// A preprocessed case; axes are those after the transposition.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PreprocessedCase {
@@ -28,7 +31,8 @@ pub struct PreprocessedCase {
 /// The order: transpose, crop to what is not zero, normalise, resample, look up where the classes are.
 ///
 /// # Errors
-/// A number of channels that is not the plan's; labels of another shape; plans that cannot be followed.
+/// A number of channels that is not the plan's; labels of another shape; plans that cannot be followed, such as a preprocessor that
+/// is not there, or resampling of images or labels alone.
 pub fn preprocess_case(
     image: Image,
     seg: Option<Array3<i16>>,
@@ -46,6 +50,10 @@ pub fn preprocess_case(
     }
     if image.data.is_empty() {
         return Err(Error::invalid(format!("the image has no voxels: its shape is {:?}", image.data.shape())));
+    }
+    if configuration.preprocessor_name != PREPROCESSOR {
+        let name = &configuration.preprocessor_name;
+        return Err(Error::invalid(format!("the plans name the preprocessor {name}; there is {PREPROCESSOR}")));
     }
     let forward = plans.transpose_forward;
     let [a, b, c] = forward;
@@ -77,6 +85,14 @@ pub fn preprocess_case(
         Some(options) => resample_seg(&seg, new_shape, current, target, &options),
         None => seg,
     };
+    if data.shape()[1..] != *seg.shape() {
+        let (images, labels) = (&configuration.resampling_fn_data, &configuration.resampling_fn_seg);
+        return Err(Error::invalid(format!(
+            "the plans resample images by {images} to {:?} voxels but labels by {labels} to {:?}; both must be resampled, or neither",
+            &data.shape()[1..],
+            seg.shape()
+        )));
+    }
     let class_locations = match has_labels {
         true => Some(locations::class_locations(&seg, &dataset.label_manager()?)?),
         false => None,

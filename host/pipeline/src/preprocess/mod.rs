@@ -10,6 +10,7 @@ mod manifest;
 mod normalize;
 mod run;
 
+pub(crate) use case::PREPROCESSOR;
 pub use case::{PreprocessedCase, preprocess_case};
 pub use manifest::check;
 pub use run::{Options, default_processes, run};

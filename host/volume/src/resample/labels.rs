@@ -1,6 +1,6 @@
 //! Labels to another grid: the interpolated 0/1 map with the largest value wins.
 
-use super::{Order, axis};
+use super::{Order, Tie, axis};
 use ndarray::{Array3, ArrayRef3, Axis, Zip};
 use std::collections::BTreeSet;
 
@@ -8,19 +8,19 @@ use std::collections::BTreeSet;
 type Pair = [(usize, f64); 2];
 
 /// Resamples all axes of `seg` (z, y, x) with one order.
-pub(super) fn resize(seg: &ArrayRef3<i16>, new_shape: [usize; 3], order: Order) -> Array3<i16> {
+pub(super) fn resize(seg: &ArrayRef3<i16>, new_shape: [usize; 3], order: Order, tie: Tie) -> Array3<i16> {
     if seg.shape() == new_shape {
         seg.to_owned()
     } else if order == Order::Cubic {
         by_label(seg, new_shape, order)
     } else {
-        by_vote(seg, new_shape, order)
+        by_vote(seg, new_shape, order, tie)
     }
 }
 
 /// Each new voxel asks the eight old ones about it; their labels share out the weights. The sum of a label's weights is what
 /// interpolating its 0/1 map gives, so the time does not depend on the number of labels.
-fn by_vote(seg: &ArrayRef3<i16>, new_shape: [usize; 3], order: Order) -> Array3<i16> {
+fn by_vote(seg: &ArrayRef3<i16>, new_shape: [usize; 3], order: Order, tie: Tie) -> Array3<i16> {
     let seg = seg.as_standard_layout();
     let pairs = |axis: usize| pairs(seg.shape()[axis], new_shape[axis], order);
     let (zs, ys, xs) = (pairs(0), pairs(1), pairs(2));
@@ -34,15 +34,15 @@ fn by_vote(seg: &ArrayRef3<i16>, new_shape: [usize; 3], order: Order) -> Array3<
                     (line[at], weight * x_weight)
                 });
                 let nearest = 4 * nearer(z) + 2 * nearer(y) + nearer(x);
-                *voxel = winner(&votes, votes[nearest].0);
+                *voxel = winner(&votes, votes[nearest].0, tie);
             }
         }
     });
     resampled
 }
 
-/// The label with the most weight; of several, that of the nearest voxel, or else the smallest.
-fn winner(votes: &[(i16, f64); 8], nearest: i16) -> i16 {
+/// The label with the most weight; `tie` says which of several.
+fn winner(votes: &[(i16, f64); 8], nearest: i16, tie: Tie) -> i16 {
     if votes.iter().all(|&(label, _)| label == nearest) {
         return nearest;
     }
@@ -50,7 +50,7 @@ fn winner(votes: &[(i16, f64); 8], nearest: i16) -> i16 {
     let mut best = (nearest, weight(nearest));
     for &(label, _) in votes {
         let weight = weight(label);
-        if weight > best.1 || (weight == best.1 && label < best.0 && best.0 != nearest) {
+        if weight > best.1 || (weight == best.1 && label < best.0 && (tie == Tie::Smallest || best.0 != nearest)) {
             best = (label, weight);
         }
     }

@@ -41,6 +41,15 @@ impl Order {
     }
 }
 
+/// Which label a voxel takes where several have the same interpolated value; ties come where an axis halves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tie {
+    /// The nearest old voxel's if it is among them, or else the smallest.
+    Nearest,
+    /// The smallest, as PyTorch's argmax has it.
+    Smallest,
+}
+
 /// What a plans file's `resampling_fn_*_kwargs` say.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ResampleOptions {
@@ -52,13 +61,23 @@ pub struct ResampleOptions {
     pub force_separate_z: Option<bool>,
     /// Spacings are anisotropic where largest / smallest is greater than this.
     pub separate_z_anisotropy_threshold: f64,
+    /// Which label wins a tie.
+    pub tie: Tie,
 }
 
 impl ResampleOptions {
     /// nnU-Net's default for images: cubic in general, nearest along a separate axis.
-    pub const IMAGE: Self = Self { order: Order::Cubic, order_z: Order::Nearest, force_separate_z: None, separate_z_anisotropy_threshold: 3.0 };
+    pub const IMAGE: Self = Self {
+        order: Order::Cubic,
+        order_z: Order::Nearest,
+        force_separate_z: None,
+        separate_z_anisotropy_threshold: 3.0,
+        tie: Tie::Nearest,
+    };
     /// nnU-Net's default for labels and for logits: linear in general, nearest along a separate axis.
     pub const LABELS: Self = Self { order: Order::Linear, ..Self::IMAGE };
+    /// PyTorch's interpolation of images, labels and logits alike: linear, and nearest-exact along a separate axis.
+    pub const TORCH: Self = Self { tie: Tie::Smallest, ..Self::LABELS };
 
     /// The axis (0, 1, 2 of z, y, x) that is resampled on its own; `None` where all are treated alike.
     ///
@@ -149,8 +168,7 @@ pub fn resample_channel(
 
 /// Resamples labels (z, y, x) to `new_shape`; spacings are mm in the same order.
 ///
-/// Each label's 0/1 map is interpolated, and a voxel takes the label with the largest value; where several tie, that of the
-/// nearest old voxel if it is among them, or else the smallest.
+/// Each label's 0/1 map is interpolated, and a voxel takes the label with the largest value; [`Tie`] says which of several.
 pub fn resample_seg(
     seg: &ArrayRef3<i16>,
     new_shape: [usize; 3],
@@ -165,11 +183,11 @@ pub fn resample_seg(
         return Array3::zeros(new_shape);
     }
     let Some(axis) = options.separate_axis(current_spacing, new_spacing) else {
-        return labels::resize(seg, new_shape, options.order);
+        return labels::resize(seg, new_shape, options.order, options.tie);
     };
     let mut in_plane = new_shape;
     in_plane[axis] = seg.shape()[axis];
-    labels::resize(&labels::resize(seg, in_plane, options.order), new_shape, options.order_z)
+    labels::resize(&labels::resize(seg, in_plane, options.order, options.tie), new_shape, options.order_z, options.tie)
 }
 
 /// How much longer `axis` gets.

@@ -11,6 +11,11 @@ pub(crate) fn reference(path: &str) -> Option<PathBuf> {
     below("NNUNET_REFERENCE", path)
 }
 
+/// A file of `tests/reference`, beside the script that made it.
+pub(crate) fn own_reference(file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/reference").join(file)
+}
+
 /// A path below the folder of real images; `None`, with a note, where there is none.
 pub(crate) fn data(path: &str) -> Option<PathBuf> {
     below("NNUNET_TEST_DATA", path)
@@ -59,6 +64,7 @@ impl Npz {
         let field = |key: &str, close: char| header.split(key).nth(1).unwrap().split(close).next().unwrap();
         let shape: Vec<usize> = field("'shape': (", ')').split(',').filter_map(|n| n.trim().parse().ok()).collect();
         let values = match field("'descr': '", '\'') {
+            "<f8" => content.chunks(8).map(|b| f64::from_le_bytes(b.try_into().unwrap())).collect(),
             "<f4" => content.chunks(4).map(|b| f32::from_le_bytes(b.try_into().unwrap()).into()).collect(),
             "<f2" => content.chunks(2).map(|b| half::f16::from_le_bytes(b.try_into().unwrap()).into()).collect(),
             "<i2" => content.chunks(2).map(|b| i16::from_le_bytes(b.try_into().unwrap()).into()).collect(),
