@@ -3,7 +3,7 @@
 mod cross_entropy;
 mod dice;
 
-pub use cross_entropy::{binary_cross_entropy, cross_entropy, top_k_cross_entropy};
+pub use cross_entropy::{binary_cross_entropy, cross_entropy, top_k_cross_entropy, weighted_cross_entropy};
 pub use dice::{SoftDice, soft_dice};
 
 use crate::{Result, Target, Tensor};

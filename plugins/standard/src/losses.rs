@@ -66,14 +66,23 @@ impl Loss for Dice {
 
 /// Cross entropy alone; for regions, binary cross entropy.
 #[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct CrossEntropy {}
+#[serde(default, deny_unknown_fields)]
+struct CrossEntropy {
+    /// The weight of each label, background first; all alike if empty.
+    class_weights: Vec<f64>,
+}
 
 impl Loss for CrossEntropy {
     fn forward(&self, logits: &Tensor, target: &Target) -> Result<Tensor> {
-        Ok(match target.task().regions {
-            true => losses::binary_cross_entropy(logits, target.regions(), target.valid()),
-            false => losses::cross_entropy(logits, target.labels(), target.valid()),
+        let (task, given) = (target.task(), self.class_weights.len());
+        if given > 0 && (task.regions || given != task.outputs) {
+            let what = if task.regions { "regions, which take none".to_owned() } else { format!("{} labels", task.outputs) };
+            bail!("class_weights has {given} numbers, one a label; this task has {what}");
+        }
+        Ok(match (task.regions, given) {
+            (true, _) => losses::binary_cross_entropy(logits, target.regions(), target.valid()),
+            (false, 0) => losses::cross_entropy(logits, target.labels(), target.valid()),
+            (false, _) => losses::weighted_cross_entropy(logits, target.labels(), &self.class_weights, target.valid()),
         })
     }
 }

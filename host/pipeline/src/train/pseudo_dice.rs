@@ -75,6 +75,37 @@ mod tests {
         assert_eq!(dice.per_class(), [2.0 / 3.0, 1.0]);
     }
 
+    /// nnU-Net's counts of voxels (`get_tp_fp_fn_tn`), those that its pseudo Dice is made of: classes in the first three rows.
+    #[test]
+    fn counts_of_the_reference() {
+        let Some(folder) = std::env::var_os("NNUNET_REFERENCE") else { return eprintln!("skipped: NNUNET_REFERENCE is not set") };
+        let folder = std::path::Path::new(&folder).join("metrics");
+        let entries: Vec<serde_json::Value> = crate::json::read(&folder.join("losses.json")).unwrap();
+        let arrays = volume::files::npz::read_npz(&folder.join("loss_inputs_grads.npz")).unwrap();
+        let array = |name: String| arrays.iter().find(|(n, _)| *n == name).map(|(_, a)| (a.shape().to_vec(), a.to_f32())).unwrap();
+        let mut compared = 0;
+        for entry in &entries {
+            let case = &entry["case"];
+            let (shape, logits) = array(format!("t{case}_logits"));
+            let (batch, outputs) = (shape[0], shape[1]);
+            let (target, regions, ignore) = match entry["name"].as_str().unwrap() {
+                "get_tp_fp_fn_tn_hard_axes_batch" => ("label".to_owned(), false, false),
+                "get_tp_fp_fn_tn_hard_mask" => (format!("label_ignore{outputs}"), false, true),
+                "get_tp_fp_fn_tn_regions" => ("regions".to_owned(), true, false),
+                _ => continue,
+            };
+            let labels: Vec<i16> = array(format!("t{case}_{target}")).1.iter().map(|&v| v as i16).collect();
+            let mut found = PseudoDice::default();
+            found.add(&Task { outputs, regions, ignore, ..Task::default() }, &logits, &labels, batch);
+            let wanted: Vec<Vec<f64>> = serde_json::from_value(entry["value"].clone()).unwrap();
+            for (class, counts) in (usize::from(!regions)..outputs).zip(&found.counts) {
+                assert_eq!(counts.map(|n| n as f64), [wanted[0][class], wanted[1][class], wanted[2][class]], "{entry}");
+            }
+            compared += 1;
+        }
+        assert_eq!(compared, 9);
+    }
+
     #[test]
     fn a_class_that_is_nowhere_is_no_number() {
         assert!(PseudoDice { counts: vec![[0; 3]] }.per_class()[0].is_nan());
