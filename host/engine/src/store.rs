@@ -9,6 +9,9 @@ use crate::{
 use plugin_api::{Error as ComponentError, ErrorKind, Init, ParamRequest};
 use std::collections::HashMap;
 
+/// Tensors that an error lists, at most.
+const SHOWN: usize = 40;
+
 /// One parameter or buffer.
 pub(crate) struct Entry {
     pub(crate) name: String,
@@ -117,7 +120,7 @@ impl Store {
             });
             match hit {
                 _ if skip(&e.name) => {}
-                None => problems.push(format!("missing: {}", e.name)),
+                None => problems.push(format!("missing: {}, {:?} in the network", e.name, e.value.shape())),
                 Some((shape, _)) if shape != e.value.shape() => {
                     problems.push(format!("{}: the file has {shape:?}, the network {:?}", e.name, e.value.shape()));
                 }
@@ -127,12 +130,14 @@ impl Store {
                 Some((shape, data)) => found.push((i, shape, data)),
             }
         }
-        problems.extend(given.keys().filter(|n| !skip(n) && !n.ends_with("num_batches_tracked")).map(|n| format!("extra: {n}")));
+        let extra = given.iter().filter(|(n, _)| !skip(n) && !n.ends_with("num_batches_tracked"));
+        problems.extend(extra.map(|(n, (shape, _))| format!("extra: {n}, {shape:?} in the file")));
         if !problems.is_empty() {
             problems.sort();
-            let shown = problems.len().min(20);
-            let more = if problems.len() > shown { format!("\n  and {} more", problems.len() - shown) } else { String::new() };
-            return Err(Error::Weights(format!("the weights do not fit the network:\n  {}{more}", problems[..shown].join("\n  "))));
+            let (count, shown) = (problems.len(), problems.len().min(SHOWN));
+            let more = if count > shown { format!("\n  and {} more", count - shown) } else { String::new() };
+            let list = problems[..shown].join("\n  ");
+            return Err(Error::Weights(format!("the weights do not fit the network, {count} tensors differ:\n  {list}{more}")));
         }
         let mut names = Vec::new();
         for (i, shape, data) in found {

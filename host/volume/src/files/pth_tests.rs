@@ -147,3 +147,46 @@ fn the_state_dicts_of_the_reference() {
     }
     assert_eq!(compared, 3);
 }
+
+/// A checkpoint that PyTorch wrote (`tests/reference/small_checkpoint.py`).
+fn small_checkpoint() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/reference/small_checkpoint.pth")
+}
+
+#[test]
+fn a_small_checkpoint_of_pytorch() {
+    let pth = read_pth(&small_checkpoint()).unwrap();
+    let tensors = named_tensors(pth.root.get("network_weights").unwrap());
+    let names: Vec<_> = tensors.iter().map(|t| (t.name, t.tensor.shape.clone(), t.aliases.clone())).collect();
+    let first = ("encoder.weight", vec![2, 3, 4], vec!["decoder.encoder.weight"]);
+    assert_eq!(names, [first, ("encoder.bias", vec![2], vec![]), ("scale", vec![], vec![])]);
+    let wanted: Vec<f32> = (0..24).map(|i| i as f32 / 7.0).collect();
+    assert_eq!(pth.tensor_f32(tensors[0].tensor).unwrap(), wanted);
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 2000, failure_persistence: None, ..Default::default() })]
+
+    /// A damaged file is an error that names it, or the damage is where it changes nothing.
+    #[test]
+    fn a_damaged_checkpoint_never_reads_as_another(
+        flips in proptest::collection::vec((proptest::prelude::any::<proptest::sample::Index>(), 0_u8..8), 1..5),
+        cut in proptest::option::weighted(0.3, proptest::prelude::any::<proptest::sample::Index>()),
+    ) {
+        let whole = std::fs::read(small_checkpoint()).unwrap();
+        let mut broken = whole.clone();
+        for (at, bit) in &flips {
+            broken[at.index(whole.len())] ^= 1 << bit;
+        }
+        if let Some(cut) = cut {
+            broken.truncate(cut.index(whole.len()));
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("damaged.pth");
+        std::fs::write(&path, &broken).unwrap();
+        match read_pth(&path) {
+            Ok(pth) => proptest::prop_assert_eq!(pth, read_pth(&small_checkpoint()).unwrap()),
+            Err(error) => proptest::prop_assert!(error.to_string().contains("damaged.pth"), "{}", error),
+        }
+    }
+}
