@@ -78,7 +78,7 @@ impl Record {
             } else {
                 let start = values.len();
                 values.resize(start + samples, 0.0);
-                choose(&mut random, &foreground, values.get_mut(start..).unwrap_or_default());
+                random.choose(&foreground, values.get_mut(start..).unwrap_or_default());
             }
         }
         let relative_size = cropped.seg.len() as f64 / before as f64;
@@ -108,17 +108,9 @@ impl Record {
         if self.voxels > drawn.len() {
             drawn.copy_from_slice(foreground);
         } else {
-            choose(&mut self.random, foreground, drawn);
+            self.random.choose(foreground, drawn);
         }
         Ok(())
-    }
-}
-
-/// `drawn = random.choice(foreground, len(drawn))`.
-fn choose(random: &mut RandomState, foreground: &[f32], drawn: &mut [f32]) {
-    for value in drawn {
-        let index = random.randint(0, foreground.len() as i64) as usize;
-        *value = foreground.get(index).copied().unwrap_or(f32::NAN);
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) fn intensities(records: &mut [Record], channel: usize, samples: usize
         (f64::from(mean_f32(&all)), f64::from(std_f32(&all)))
     };
     let (min, max) = all.par_iter().map(|&v| (v, v)).reduce(|| (f32::INFINITY, f32::NEG_INFINITY), |a, b| (a.0.min(b.0), a.1.max(b.1)));
-    let percentiles = percentile_linear(&mut all, &[0.5, 50.0, 99.5]);
+    let percentiles = percentile_linear(&all, &[0.5, 50.0, 99.5]);
     let percentile = |index: usize| percentiles.get(index).copied().unwrap_or(f64::NAN);
     Ok(Some(IntensityProperties {
         max: f64::from(max),

@@ -70,7 +70,6 @@ fn single_cases() {
 
 /// All of nnU-Net's own fingerprints of real data, to the byte.
 #[test]
-#[ignore = "draws 1e8 voxels for each dataset"]
 fn real_datasets_to_the_byte() {
     let (Some(plans), Some(data)) = (reference("plans"), std::env::var_os("NNUNET_TEST_DATA")) else { return };
     for name in ["Dataset004_Hippocampus", "Dataset005_HippoRegions", "Dataset006_HippoIgnore"] {

@@ -2,6 +2,7 @@
 
 mod kfold;
 mod random;
+mod select;
 mod stats;
 
 pub use kfold::kfold;

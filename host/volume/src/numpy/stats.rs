@@ -1,5 +1,6 @@
 //! Sums, means and percentiles of float32 data, with NumPy's order of operations.
 
+use super::select::at_places;
 use std::cmp::Ordering;
 use std::ops::{Add, Sub};
 
@@ -23,12 +24,22 @@ pub fn std_f32(x: &[f32]) -> f32 {
     over(squares, x.len()).sqrt()
 }
 
-/// `np.percentile(x, percents)` with an array of percents in [0, 100]: linear between neighbours, whose difference is taken in
-/// the precision of `x` and the rest in float64. NaN when `x` is empty or holds one.
-///
-/// The elements of `x` are put in another order.
-pub fn percentile_linear<T: Number>(x: &mut [T], percents: &[f64]) -> Vec<f64> {
-    percents.iter().map(|percent| percentile(x, percent / 100.0).unwrap_or(f64::NAN)).collect()
+/// `np.percentile(x, percents)` of float32 with an array of percents in [0, 100]: linear between neighbours, whose difference is
+/// taken in float32 and the rest in float64. NaN when `x` is empty or holds one.
+pub fn percentile_linear(x: &[f32], percents: &[f64]) -> Vec<f64> {
+    let last = x.len().saturating_sub(1);
+    let places: Vec<f64> = percents.iter().map(|percent| (last as f64 * (percent / 100.0)).clamp(0.0, last as f64)).collect();
+    let neighbours: Vec<usize> = places.iter().flat_map(|place| [place.floor() as usize, (place.floor() as usize + 1).min(last)]).collect();
+    let Some(values) = at_places(x, &neighbours) else { return vec![f64::NAN; percents.len()] };
+    let between = |(pair, place): (&[f32], &f64)| match *pair {
+        [low, high] => {
+            let (gap, t) = (f64::from(high - low), place.fract());
+            // measured from the nearer end, so that t = 1 would give `high` itself
+            if t >= 0.5 { f64::from(high) - gap * (1.0 - t) } else { f64::from(low) + gap * t }
+        }
+        _ => f64::NAN,
+    };
+    values.chunks(2).zip(&places).map(between).collect()
 }
 
 /// `np.median(x)`, which can differ from the 50th percentile in the last bit. NaN when `x` is empty or holds one.
@@ -49,15 +60,6 @@ pub trait Number: Copy + PartialOrd + Add<Output = Self> + Sub<Output = Self> + 
 impl Number for f32 {}
 impl Number for f64 {}
 
-fn percentile<T: Number>(x: &mut [T], quantile: f64) -> Option<f64> {
-    let last = x.len().checked_sub(1)? as f64;
-    let place = (last * quantile).clamp(0.0, last);
-    let (low, high) = neighbours(x, place.floor() as usize)?;
-    let (gap, t): (f64, f64) = ((high - low).into(), place.fract());
-    // Measured from the nearer end, so that t = 1 would give `high` itself.
-    Some(if t >= 0.5 { high.into() - gap * (1.0 - t) } else { low.into() + gap * t })
-}
-
 /// The elements at `place` and after it (or at the end) of the sorted `x`.
 fn neighbours<T: Number>(x: &mut [T], place: usize) -> Option<(T, T)> {
     let order = |a: &T, b: &T| a.partial_cmp(b).unwrap_or(Ordering::Equal);
@@ -72,14 +74,20 @@ fn over(sum: f32, n: usize) -> f32 {
     (f64::from(sum) / n as f64) as f32
 }
 
-/// The pairwise sum of `f` over `x`.
-fn pairwise(x: &[f32], f: impl Fn(f32) -> f32 + Copy) -> f32 {
+/// The pairwise sum of `f` over `x`: the same tree for any number of threads.
+fn pairwise(x: &[f32], f: impl Fn(f32) -> f32 + Copy + Sync + Send) -> f32 {
+    /// Elements that are not worth another thread.
+    const ALONE: usize = 1 << 18;
     const BLOCK: usize = 128;
     const LANES: usize = 8;
     if x.len() > BLOCK {
         let half = x.len() / 2;
         let (left, right) = x.split_at(half - half % LANES);
-        return pairwise(left, f) + pairwise(right, f);
+        let (left, right) = match x.len() > ALONE {
+            true => rayon::join(|| pairwise(left, f), || pairwise(right, f)),
+            false => (pairwise(left, f), pairwise(right, f)),
+        };
+        return left + right;
     }
     let chunks = x.chunks_exact(LANES);
     let rest = chunks.remainder().iter().map(|&v| f(v));
@@ -119,10 +127,10 @@ mod tests {
         for &(n, sum, mean, std, percentiles) in NUMPY {
             let mut rs = RandomState::new(n as u32);
             let cube = |u: f64| (u * u * u * 1000.0 - 100.0) as f32;
-            let mut x: Vec<f32> = (0..n).map(|_| cube(rs.random_sample())).collect();
+            let x: Vec<f32> = (0..n).map(|_| cube(rs.random_sample())).collect();
             let bits = [sum_f32(&x), mean_f32(&x), std_f32(&x)].map(f32::to_bits);
             assert_eq!(bits, [sum, mean, std], "{n} elements");
-            let found = percentile_linear(&mut x, &[0.5, 50.0, 99.5]);
+            let found = percentile_linear(&x, &[0.5, 50.0, 99.5]);
             assert_eq!(found.iter().map(|p| p.to_bits()).collect::<Vec<_>>(), percentiles, "{n} elements");
         }
     }
@@ -131,9 +139,9 @@ mod tests {
     fn edges() {
         assert_eq!(sum_f32(&[]), 0.0);
         assert!(mean_f32(&[]).is_nan() && std_f32(&[]).is_nan());
-        assert!(percentile_linear::<f32>(&mut [], &[50.0])[0].is_nan());
-        assert!(percentile_linear(&mut [1.0, f32::NAN], &[0.0])[0].is_nan());
-        assert_eq!(percentile_linear(&mut [3.0, 1.0, 2.0], &[0.0, 100.0, 50.0, 25.0]), [1.0, 3.0, 2.0, 1.5]);
+        assert!(percentile_linear(&[], &[50.0])[0].is_nan());
+        assert!(percentile_linear(&[1.0, f32::NAN], &[0.0])[0].is_nan());
+        assert_eq!(percentile_linear(&[3.0, 1.0, 2.0], &[0.0, 100.0, 50.0, 25.0]), [1.0, 3.0, 2.0, 1.5]);
         assert_eq!(std_f32(&[2.0; 1000]), 0.0);
         assert_eq!([median(&mut [3.0]), median(&mut [4.0, 1.0]), median(&mut [9.0_f32, 1.0, 2.0])], [3.0, 2.5, 2.0]);
         assert!(median::<f64>(&mut []).is_nan());
