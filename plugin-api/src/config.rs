@@ -67,10 +67,10 @@ pub struct TrainerConfig {
     /// 3e-5.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weight_decay: Option<f64>,
-    /// `sgd`, `adam` or `adamw`, with settings.
+    /// `sgd` (momentum, nesterov), `adam` or `adamw` (beta1, beta2, eps, amsgrad).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub optimizer: Option<ComponentRef>,
-    /// `poly` or `cosine`.
+    /// `poly` or `cosine`; `warmup_epochs` is their setting.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lr_schedule: Option<ComponentRef>,
     /// Largest norm of the gradient; 12.

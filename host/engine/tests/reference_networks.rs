@@ -34,7 +34,7 @@ fn synthesised(name: &str, shape: &[usize], salt: u64) -> Vec<f32> {
         .map(|i| {
             let z = mix(h.wrapping_add((i + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15)));
             let v = (z >> 11) as f64 * 2f64.powi(-52) - 1.0;
-            (if shape.len() >= 3 { v * bound } else { 0.1 * v + f64::from(u8::from(name.ends_with(".weight"))) }) as f32
+            (if shape.len() >= 2 { v * bound } else { 0.1 * v + f64::from(u8::from(name.ends_with(".weight"))) }) as f32
         })
         .collect()
 }
@@ -51,9 +51,13 @@ struct Case {
 }
 
 impl Case {
-    fn read(name: &str) -> Option<Self> {
+    fn read(dir: &Path) -> Self {
+        Self::with(dir, "{}")
+    }
+
+    /// With settings of the architecture.
+    fn with(dir: &Path, settings: &str) -> Self {
         standard::link();
-        let dir = reference()?.join("network").join(name);
         let meta: Value = serde_json::from_str(&std::fs::read_to_string(dir.join("meta.json")).unwrap()).unwrap();
         let number = |key: &str| meta[key].as_u64().unwrap() as usize;
         let class = meta["architecture"]["network_class_name"].as_str().unwrap();
@@ -65,7 +69,7 @@ impl Case {
             network_class_name: class.into(),
             arch_kwargs: meta["architecture"]["arch_kwargs"].clone(),
         };
-        let architecture = Library::builtin().architecture(class.rsplit('.').next().unwrap(), "{}").unwrap();
+        let architecture = Library::builtin().architecture(class.rsplit('.').next().unwrap(), settings).unwrap();
         let mut model = Model::build(&Device::cpu(), &architecture, &spec, 0).unwrap();
         let weights = if dir.join("weights.npz").is_file() {
             npz(&dir.join("weights.npz"))
@@ -95,7 +99,7 @@ impl Case {
         };
         let loss = Library::builtin().loss("dice_ce", "{}", &serde_json::to_string(&task).unwrap()).unwrap();
         let gradients = dir.join("grads.npz");
-        Some(Case { meta, model, io, targets, task, loss, gradients: gradients.is_file().then(|| npz(&gradients)) })
+        Case { meta, model, io, targets, task, loss, gradients: gradients.is_file().then(|| npz(&gradients)) }
     }
 
     fn array(&self, name: &str) -> (&[usize], &[f32]) {
@@ -165,11 +169,14 @@ impl Case {
         worst
     }
 
-    /// Voxels of the coarsest stage.
+    /// Voxels of the coarsest stage; tokens of a network without stages.
     fn bottleneck(&self) -> usize {
-        let (patch, strides) = (&self.meta["patch"], &self.meta["architecture"]["arch_kwargs"]["strides"]);
+        let (patch, kwargs) = (&self.meta["patch"], &self.meta["architecture"]["arch_kwargs"]);
         let patch: Vec<usize> = serde_json::from_value(patch.clone()).unwrap();
-        let strides: Vec<Vec<usize>> = serde_json::from_value(strides.clone()).unwrap();
+        let strides: Vec<Vec<usize>> = match &kwargs["strides"] {
+            Value::Null => vec![serde_json::from_value(kwargs["patch_embed_size"].clone()).unwrap()],
+            strides => serde_json::from_value(strides.clone()).unwrap(),
+        };
         patch.iter().enumerate().map(|(a, n)| n / strides.iter().map(|s| s[a]).product::<usize>()).product()
     }
 
@@ -201,8 +208,8 @@ impl Case {
     }
 }
 
-fn check(name: &str) {
-    let Some(mut case) = Case::read(name) else { return };
+fn check(dir: &Path) {
+    let (mut case, name) = (Case::read(dir), dir.display());
     let outputs = case.outputs();
     assert!(outputs <= 1e-4, "{name}: outputs off by {outputs:.1e}");
     let step = case.step();
@@ -218,7 +225,17 @@ fn check(name: &str) {
 }
 
 macro_rules! networks {
-    ($($test:ident $name:literal)+) => { $(#[test] fn $test() { check($name); })+ };
+    ($($test:ident $name:literal)+) => { $(#[test] fn $test() { let Some(dir) = reference() else { return }; check(&dir.join("network").join($name)); })+ };
+}
+/// Networks of `tests/reference`, which are always there.
+macro_rules! own_networks {
+    ($($test:ident $name:literal)+) => {
+        $(#[test] fn $test() { check(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/reference/network").join($name)); })+
+    };
+}
+own_networks! {
+    residual_decoder "residual_unet"
+    primus "primus"
 }
 networks! {
     plain_3d "plain3d_small"

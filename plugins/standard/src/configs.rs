@@ -77,6 +77,35 @@ register_config!("cosine_annealing" => {
     description: "the learning rate falls along a cosine instead of a polynomial",
     lr_schedule: "cosine",
 });
+register_config!("warmup" => {
+    description: "the learning rate rises for 50 epochs before it falls",
+    lr_schedule: json!({"name": "poly", "warmup_epochs": 50}),
+});
+
+// Primus (arXiv 2503.01835), under names of ours and of nnU-Net's trainers
+/// Two configs for each size, the second under the name of nnU-Net's trainer.
+macro_rules! primus {
+    ($($name:literal $trainer:literal $size:literal $about:literal;)+) => {$(
+        register_config!($name => {
+            description: $about,
+            extends: "warmup",
+            architecture: json!({"name": $size, "drop_path_rate": 0.2}),
+            optimizer: json!({"name": "adamw", "beta1": 0.9, "beta2": 0.98}),
+            initial_lr: 3e-4,
+            weight_decay: 5e-2,
+            gradient_clip: 1.0,
+            enable_deep_supervision: false,
+        });
+        register_config!($trainer => { description: $about, extends: $name });
+    )+};
+}
+
+primus! {
+    "primus_s" "nnUNet_Primus_S_Trainer" "PrimusS" "Primus S (a transformer) with AdamW; patches divisible by 8";
+    "primus_b" "nnUNet_Primus_B_Trainer" "PrimusB" "Primus B (a transformer) with AdamW; patches divisible by 8";
+    "primus_m" "nnUNet_Primus_M_Trainer" "PrimusM" "Primus M (a transformer) with AdamW; patches divisible by 8";
+    "primus_l" "nnUNet_Primus_L_Trainer" "PrimusL" "Primus L (a transformer) with AdamW; patches divisible by 8";
+}
 
 // augmentation and sampling
 register_config!("no_da" => {

@@ -26,7 +26,7 @@ fn resolved(name: &str) -> TrainerConfig {
 
 #[test]
 fn networks_and_losses_are_registered_with_a_description() {
-    assert_eq!(names("architecture"), ["PlainConvUNet", "ResidualEncoderUNet", "ResidualUNet"]);
+    assert_eq!(names("architecture"), ["PlainConvUNet", "Primus", "PrimusB", "PrimusL", "PrimusM", "PrimusS", "ResidualEncoderUNet", "ResidualUNet"]);
     assert_eq!(names("loss"), ["ce", "dice", "dice_ce", "dice_topk", "topk_ce"]);
     assert!(Library::builtin().components().iter().all(|c| !c.description.is_empty()));
 }
@@ -98,6 +98,15 @@ fn configs_set_what_their_names_promise() {
         let used = config.optimizer.unwrap();
         assert_eq!(used.name, optimizer, "{name}");
         assert_eq!(used.settings.contains_key("amsgrad"), optimizer == "adamw", "{name}");
+    }
+    for size in ["S", "B", "M", "L"] {
+        let config = resolved(&format!("nnUNet_Primus_{size}_Trainer"));
+        assert_eq!(config.architecture.unwrap().name, format!("Primus{size}"));
+        assert_eq!((config.initial_lr, config.weight_decay, config.gradient_clip), (Some(3e-4), Some(5e-2), Some(1.0)));
+        let used = config.optimizer.unwrap();
+        assert_eq!((used.name.as_str(), &used.settings["beta1"], &used.settings["beta2"]), ("adamw", &0.9.into(), &0.98.into()));
+        assert_eq!(config.lr_schedule.unwrap().settings["warmup_epochs"], 50);
+        assert_eq!(config.enable_deep_supervision, Some(false));
     }
     assert_eq!(resolved("cosine_annealing").lr_schedule.unwrap().name, "cosine");
     assert_eq!(resolved("no_da").disable_data_augmentation, Some(true));

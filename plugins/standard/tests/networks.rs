@@ -9,7 +9,11 @@ use plugin_api::{
 };
 use serde_json::{Value, json};
 use shapes::Shapes;
-use std::{collections::BTreeSet, fs, path::PathBuf};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
 
 fn reference() -> Option<PathBuf> {
     let dir = std::env::var_os("NNUNET_REFERENCE").map(PathBuf::from);
@@ -44,8 +48,25 @@ fn planning_size(name: &str, spec: &NetworkSpec) -> u64 {
     Library::builtin().architecture(name, "{}").unwrap().planning_size(&serde_json::to_string(spec).unwrap()).unwrap().unwrap()
 }
 
+/// The folder of `tests/reference`, which is always there.
+fn own_reference() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/reference")
+}
+
 fn reference_networks() -> Vec<(String, Value, NetworkSpec)> {
     let Some(dir) = reference() else { return vec![] };
+    let found = networks_in(&dir);
+    assert_eq!(found.len(), 10);
+    found
+}
+
+fn own_networks() -> Vec<(String, Value, NetworkSpec)> {
+    let found = networks_in(&own_reference());
+    assert_eq!(found.len(), 2);
+    found
+}
+
+fn networks_in(dir: &Path) -> Vec<(String, Value, NetworkSpec)> {
     let mut found = vec![];
     for entry in fs::read_dir(dir.join("network")).unwrap() {
         let path = entry.unwrap().path().join("meta.json");
@@ -56,19 +77,18 @@ fn reference_networks() -> Vec<(String, Value, NetworkSpec)> {
                 num_classes: meta["num_outputs"].as_u64().unwrap() as usize,
                 patch_size: sizes(&meta["patch"]),
                 deep_supervision: true,
-                network_class_name: String::new(),
+                network_class_name: class(&meta["architecture"]).into(),
                 arch_kwargs: meta["architecture"]["arch_kwargs"].clone(),
             };
             found.push((meta["name"].as_str().unwrap().to_string(), meta, spec));
         }
     }
-    assert_eq!(found.len(), 10);
     found
 }
 
 #[test]
 fn parameters_are_those_of_the_state_dict_in_its_order() {
-    for (name, meta, spec) in reference_networks() {
+    for (name, meta, spec) in reference_networks().into_iter().chain(own_networks()) {
         let (host, _) = build(class(&meta["architecture"]), &spec);
         let made: Vec<(String, Vec<usize>)> = host.parameters().into_iter().map(|p| (p.name, p.shape)).collect();
         let wanted: Vec<(String, Vec<usize>)> = meta["canonical_params"].as_object().unwrap().iter().map(|(k, v)| (k.clone(), sizes(v))).collect();
@@ -79,7 +99,7 @@ fn parameters_are_those_of_the_state_dict_in_its_order() {
 
 #[test]
 fn aliases_are_those_of_the_state_dict() {
-    for (name, meta, spec) in reference_networks() {
+    for (name, meta, spec) in reference_networks().into_iter().chain(own_networks()) {
         let (host, _) = build(class(&meta["architecture"]), &spec);
         let made: BTreeSet<(String, String)> = host.parameters().iter().flat_map(|p| p.aliases.iter().map(|a| (a.clone(), p.name.clone()))).collect();
         let wanted: BTreeSet<(String, String)> =
@@ -106,10 +126,59 @@ fn every_head_comes_back_finest_first() {
 
 #[test]
 fn the_planners_figure_is_that_of_the_reference_networks() {
-    for (name, meta, spec) in reference_networks() {
+    // Primus has no figure of its own: the host adds up its convolutions
+    let own = own_networks().into_iter().filter(|(name, ..)| name != "primus");
+    for (name, meta, spec) in reference_networks().into_iter().chain(own) {
         // nnU-Net plans with deep supervision off
         let made = planning_size(class(&meta["architecture"]), &NetworkSpec { deep_supervision: false, ..spec });
         assert_eq!(made, meta["conv_feature_map_size_at_patch"].as_u64().unwrap(), "{name}");
+    }
+}
+
+/// Names and shapes of the whole state dict, of each of Primus' sizes.
+#[test]
+fn state_dicts_of_primus() {
+    for (name, wanted) in read(own_reference().join("primus_sizes.json")).as_object().unwrap() {
+        let spec = NetworkSpec {
+            input_channels: 1,
+            num_classes: 3,
+            patch_size: vec![32; 3],
+            deep_supervision: false,
+            network_class_name: "PlainConvUNet".into(),
+            arch_kwargs: json!({"n_stages": 4}), // of the plan's own network, and none of Primus' concern
+        };
+        let (host, _) = build(name, &spec);
+        let parameters = host.parameters();
+        let text: String = parameters.iter().map(|p| format!("{} {:?}\n", p.name, p.shape)).collect();
+        let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));
+        assert_eq!(json!({"entries": parameters.len(), "numbers": host.count(), "fnv1a": format!("{hash:016x}")}), *wanted, "{name}");
+    }
+}
+
+#[test]
+fn what_primus_cannot_be_is_refused_with_the_way_out() {
+    standard::link();
+    let refused = |name: &str, settings: Value, patch: &[usize], class: &str, kwargs: Value| {
+        let spec = NetworkSpec {
+            input_channels: 1,
+            num_classes: 2,
+            patch_size: patch.to_vec(),
+            deep_supervision: false,
+            network_class_name: class.into(),
+            arch_kwargs: kwargs,
+        };
+        let made = Library::builtin().architecture(name, &settings.to_string()).unwrap();
+        made.build(&Shapes::default(), &serde_json::to_string(&spec).unwrap()).err().unwrap().to_string()
+    };
+    for (error, wanted) in [
+        (refused("PrimusS", json!({}), &[40, 56, 36], "", json!({})), "[40, 56, 36] is not divisible"),
+        (refused("PrimusS", json!({}), &[64, 64], "", json!({})), "a network for volumes"),
+        (refused("Primus", json!({}), &[16; 3], "", json!({})), "embed_dim is missing"),
+        (refused("Primus", json!({"embed_dim": 40, "eva_depth": 1, "eva_numheads": 4}), &[16; 3], "", json!({})), "a multiple of 6"),
+        (refused("Primus", json!({}), &[16; 3], "x.Primus", json!({"num_register_tokens": 4})), "num_register_tokens"),
+        (refused("PrimusB", json!({"drop_path_rate": 1.5}), &[16; 3], "", json!({})), "drop_path_rate is 1.5"),
+    ] {
+        assert!(error.contains(wanted), "{error}");
     }
 }
 

@@ -102,13 +102,7 @@ pub(super) type Sizes = HashMap<Shape, f64>;
 ///
 /// # Errors
 /// `size` fails; not even the smallest patch fits.
-pub(super) fn search(
-    grid: &Grid,
-    budget: &Budget,
-    dataset_voxels: f64,
-    sizes: &mut Sizes,
-    size: &dyn Fn(&Topology) -> Result<f64>,
-) -> Result<Found> {
+pub(super) fn search(grid: &Grid, budget: &Budget, dataset_voxels: f64, sizes: &mut Sizes, size: &dyn Fn(&Topology) -> Result<f64>) -> Result<Found> {
     let mut weigh = |topology: &Topology| -> Result<f64> {
         let shape = shape_of(topology);
         if let Some(&known) = sizes.get(&shape) {

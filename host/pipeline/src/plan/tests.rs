@@ -199,9 +199,7 @@ fn resampling_settings_are_read() {
 fn planners_of_other_resampling() {
     use volume::resample::ResampleOptions;
     let torch = |is_seg: bool| json!({"is_seg": is_seg, "force_separate_z": false, "memefficient_seg_resampling": false});
-    let separate = |is_seg: bool| {
-        json!({"is_seg": is_seg, "force_separate_z": null, "memefficient_seg_resampling": false, "separate_z_anisotropy_threshold": 3})
-    };
+    let separate = |is_seg: bool| json!({"is_seg": is_seg, "force_separate_z": null, "memefficient_seg_resampling": false, "separate_z_anisotropy_threshold": 3});
     let together = ResampleOptions { force_separate_z: Some(false), ..ResampleOptions::TORCH };
     let (torch_name, none) = ("resample_torch_fornnunet", "no_resampling_hack");
     for (planner, plans_name, function, kwargs, options) in [

@@ -10,13 +10,22 @@ use crate::{
 use engine::OptimizerSpec;
 use plugin_api::{ComponentRef, Mirror, TrainerConfig};
 
-/// How the learning rate falls.
+/// How the learning rate falls from epoch `e` = 0 to `E`, both counted from the end of the warm-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Schedule {
+pub enum Fall {
     /// `lr (1 - e/E)^0.9`
     Poly,
     /// `lr (1 + cos(pi e/E)) / 2`
     Cosine,
+}
+
+/// The learning rate over the epochs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Schedule {
+    /// How it falls.
+    pub fall: Fall,
+    /// Epochs over which it rises before that, in equal steps.
+    pub warmup_epochs: usize,
 }
 
 /// All numbers of a training.
@@ -30,7 +39,7 @@ pub struct Settings {
     pub validation_iterations: usize,
     /// Learning rate at the start.
     pub initial_lr: f64,
-    /// How it falls.
+    /// How it changes.
     pub schedule: Schedule,
     /// The optimizer.
     pub optimizer: OptimizerSpec,
@@ -67,9 +76,12 @@ fn axes(mirror: Option<&Mirror>, dims: usize, default: &[usize]) -> Result<Vec<u
 
 fn optimizer(config: &TrainerConfig) -> Result<OptimizerSpec> {
     let weight_decay = config.weight_decay.unwrap_or(3e-5);
-    let Some(ComponentRef { name, settings }) = &config.optimizer else {
+    let Some(wanted) = &config.optimizer else {
         return Ok(OptimizerSpec::Sgd { momentum: 0.99, nesterov: true, weight_decay });
     };
+    let known: &[&str] = if wanted.name == "sgd" { &["momentum", "nesterov"] } else { &["beta1", "beta2", "eps", "amsgrad"] };
+    check_settings("optimizer", wanted, known)?;
+    let ComponentRef { name, settings } = wanted;
     let number = |key: &str, default: f64| settings.get(key).and_then(serde_json::Value::as_f64).unwrap_or(default);
     let flag = |key: &str, default: bool| settings.get(key).and_then(serde_json::Value::as_bool).unwrap_or(default);
     let adam = |decoupled: bool| OptimizerSpec::Adam {
@@ -87,6 +99,32 @@ fn optimizer(config: &TrainerConfig) -> Result<OptimizerSpec> {
     }
 }
 
+/// A component of the config other than those of plugins: its settings may only be those of `known`.
+fn check_settings(what: &str, component: &ComponentRef, known: &[&str]) -> Result<()> {
+    match component.settings.keys().find(|key| !known.contains(&key.as_str())) {
+        None => Ok(()),
+        Some(key) => Err(Error::invalid(format!("{what} {} has no setting `{key}`; there are {}", component.name, known.join(", ")))),
+    }
+}
+
+fn schedule(config: &TrainerConfig) -> Result<Schedule> {
+    let Some(wanted) = &config.lr_schedule else { return Ok(Schedule { fall: Fall::Poly, warmup_epochs: 0 }) };
+    check_settings("lr_schedule", wanted, &["warmup_epochs"])?;
+    let fall = match wanted.name.as_str() {
+        "poly" => Fall::Poly,
+        "cosine" => Fall::Cosine,
+        other => return Err(Error::invalid(format!("lr_schedule {other} is unknown; there are poly and cosine"))),
+    };
+    let warmup_epochs = match wanted.settings.get("warmup_epochs") {
+        None => 0,
+        Some(epochs) => epochs
+            .as_u64()
+            .and_then(|n| usize::try_from(n).ok())
+            .ok_or_else(|| Error::invalid(format!("warmup_epochs of lr_schedule {} is {epochs}; wanted a number of epochs", wanted.name)))?,
+    };
+    Ok(Schedule { fall, warmup_epochs })
+}
+
 impl Settings {
     /// The config, with what the command line says on top.
     ///
@@ -96,11 +134,6 @@ impl Settings {
         let dims = configuration.dims();
         let rules = rules(&configuration.patch_size, config.do_dummy_2d_data_aug);
         let mirror_axes = axes(config.mirror_axes.as_ref(), dims, &rules.mirror_axes)?;
-        let schedule = match config.lr_schedule.as_ref().map(|c| c.name.as_str()) {
-            None | Some("poly") => Schedule::Poly,
-            Some("cosine") => Schedule::Cosine,
-            Some(other) => return Err(Error::invalid(format!("lr_schedule {other} is unknown; there are poly and cosine"))),
-        };
         let share = config.oversample_foreground_percent.unwrap_or(0.33);
         let at_least_one = |what: &str, n: usize| if n > 0 { Ok(n) } else { Err(Error::invalid(format!("{what} is 0; wanted at least 1"))) };
         Ok(Settings {
@@ -108,7 +141,7 @@ impl Settings {
             iterations: at_least_one("the number of iterations", options.iterations.or(config.iterations_per_epoch).unwrap_or(250))?,
             validation_iterations: options.validation_iterations.or(config.validation_iterations).unwrap_or(50),
             initial_lr: config.initial_lr.unwrap_or(1e-2),
-            schedule,
+            schedule: schedule(config)?,
             optimizer: optimizer(config)?,
             clip: config.gradient_clip.unwrap_or(12.0),
             batch_size: config.batch_size.unwrap_or(configuration.batch_size),
@@ -124,10 +157,14 @@ impl Settings {
 
     /// The learning rate of an epoch.
     pub fn lr(&self, epoch: usize) -> f64 {
-        let share = epoch as f64 / self.epochs as f64;
-        match self.schedule {
-            Schedule::Poly => self.initial_lr * (1.0 - share).powf(0.9),
-            Schedule::Cosine => self.initial_lr * (1.0 + (std::f64::consts::PI * share).cos()) / 2.0,
+        let warmup = self.schedule.warmup_epochs;
+        if epoch < warmup {
+            return self.initial_lr / warmup as f64 * (epoch + 1) as f64;
+        }
+        let share = (epoch - warmup) as f64 / self.epochs.saturating_sub(warmup).max(1) as f64;
+        match self.schedule.fall {
+            Fall::Poly => self.initial_lr * (1.0 - share).max(0.0).powf(0.9),
+            Fall::Cosine => self.initial_lr * (1.0 + (std::f64::consts::PI * share).cos()) / 2.0,
         }
     }
 }
@@ -146,6 +183,66 @@ pub fn deep_supervision_weights(heads: usize) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::train::Fold;
+
+    fn configuration() -> Configuration {
+        serde_json::from_value(serde_json::json!({
+            "data_identifier": "x", "preprocessor_name": "DefaultPreprocessor", "batch_size": 2, "patch_size": [16, 16, 16], "spacing": [1, 1, 1],
+            "normalization_schemes": [], "use_mask_for_norm": [], "resampling_fn_data": "", "resampling_fn_seg": "",
+            "resampling_fn_probabilities": "", "architecture": {"network_class_name": "x", "arch_kwargs": {}}, "batch_dice": false
+        }))
+        .unwrap()
+    }
+
+    fn settings(config: serde_json::Value) -> Result<Settings> {
+        let options = TrainOptions {
+            dataset: "1".into(),
+            configuration: "3d_fullres".into(),
+            fold: Fold::Number(0),
+            trainer: "base".into(),
+            plans: "nnUNetPlans".into(),
+            device: engine::Device::cpu(),
+            pretrained: None,
+            resume: false,
+            validate_only: false,
+            validate_best: false,
+            no_checkpoints: false,
+            save_probabilities: false,
+            epochs: None,
+            iterations: None,
+            validation_iterations: None,
+            seed: None,
+            stop: Default::default(),
+        };
+        Settings::new(&serde_json::from_value(config).unwrap(), &options, &configuration())
+    }
+
+    /// As nnU-Net's `Lin_incr_LRScheduler` followed by `PolyLRScheduler_offset` have it, for 1000 epochs.
+    #[test]
+    fn the_learning_rate_rises_and_then_falls() {
+        let warm = settings(serde_json::json!({"initial_lr": 3e-4, "lr_schedule": {"name": "poly", "warmup_epochs": 50}})).unwrap();
+        let poly = |e: f64| 3e-4 * (1.0 - e / 950.0).powf(0.9);
+        for (epoch, wanted) in [(0, 6e-6), (24, 1.5e-4), (49, 3e-4), (50, 3e-4), (51, poly(1.0)), (999, poly(949.0))] {
+            assert!((warm.lr(epoch) - wanted).abs() < 1e-15, "epoch {epoch}: {} instead of {wanted}", warm.lr(epoch));
+        }
+        let plain = settings(serde_json::json!({})).unwrap();
+        assert_eq!((plain.lr(0), plain.lr(500)), (1e-2, 1e-2 * 0.5f64.powf(0.9)));
+        let cosine = settings(serde_json::json!({"lr_schedule": "cosine", "num_epochs": 10})).unwrap();
+        assert!((cosine.lr(5) - 5e-3).abs() < 1e-15);
+    }
+
+    #[test]
+    fn what_a_schedule_or_optimizer_does_not_have_is_refused() {
+        for (config, wanted) in [
+            (serde_json::json!({"lr_schedule": {"name": "poly", "warmup": 50}}), "`warmup`"),
+            (serde_json::json!({"lr_schedule": {"name": "poly", "warmup_epochs": -1}}), "-1"),
+            (serde_json::json!({"optimizer": {"name": "adamw", "betas": [0.9, 0.98]}}), "`betas`"),
+            (serde_json::json!({"optimizer": "adan"}), "adan is unknown"),
+        ] {
+            let error = settings(config).err().unwrap().to_string();
+            assert!(error.contains(wanted), "{error}");
+        }
+    }
 
     #[test]
     fn a_single_head_keeps_its_weight() {

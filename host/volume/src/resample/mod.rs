@@ -67,13 +67,8 @@ pub struct ResampleOptions {
 
 impl ResampleOptions {
     /// nnU-Net's default for images: cubic in general, nearest along a separate axis.
-    pub const IMAGE: Self = Self {
-        order: Order::Cubic,
-        order_z: Order::Nearest,
-        force_separate_z: None,
-        separate_z_anisotropy_threshold: 3.0,
-        tie: Tie::Nearest,
-    };
+    pub const IMAGE: Self =
+        Self { order: Order::Cubic, order_z: Order::Nearest, force_separate_z: None, separate_z_anisotropy_threshold: 3.0, tie: Tie::Nearest };
     /// nnU-Net's default for labels and for logits: linear in general, nearest along a separate axis.
     pub const LABELS: Self = Self { order: Order::Linear, ..Self::IMAGE };
     /// PyTorch's interpolation of images, labels and logits alike: linear, and nearest-exact along a separate axis.

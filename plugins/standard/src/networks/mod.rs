@@ -1,4 +1,4 @@
-//! nnU-Net's networks: an encoder, a decoder with a head on each of its stages, and skips between them.
+//! nnU-Net's networks: U-Nets (an encoder, a decoder with a head on each of its stages, and skips between them), and Primus.
 //!
 //! Parameters carry the names of nnU-Net's state dict and are made in its order, so that weights and optimiser
 //! states can be exchanged. Outputs are (B, classes, spatial...), finest head first.
@@ -7,6 +7,7 @@ mod decoder;
 mod options;
 mod plain_conv_unet;
 mod planning;
+mod primus;
 mod residual;
 mod residual_encoder;
 mod residual_encoder_unet;
