@@ -11,7 +11,10 @@ use plugin_api::{
     abi::host::{Library, LossHandle},
 };
 use serde_json::Value;
-use std::{path::Path, time::Instant};
+use std::{
+    path::{Path, PathBuf},
+    time::Instant,
+};
 use volume::files::{npz::read_npz, pth};
 
 type Tensor = (String, Vec<usize>, Vec<f32>);
@@ -225,17 +228,13 @@ fn check(dir: &Path) {
 }
 
 macro_rules! networks {
-    ($($test:ident $name:literal)+) => { $(#[test] fn $test() { let Some(dir) = reference() else { return }; check(&dir.join("network").join($name)); })+ };
-}
-/// Networks of `tests/reference`, which are always there.
-macro_rules! own_networks {
-    ($($test:ident $name:literal)+) => {
-        $(#[test] fn $test() { check(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/reference/network").join($name)); })+
-    };
-}
-own_networks! {
-    residual_decoder "residual_unet"
-    primus "primus"
+    ($($test:ident $name:literal)+) => {$(
+        #[test]
+        fn $test() {
+            let Some(dir) = reference() else { return };
+            check(&dir.join("network").join($name));
+        }
+    )+};
 }
 networks! {
     plain_3d "plain3d_small"
@@ -248,4 +247,28 @@ networks! {
     plain_2d_full "plain2d_full"
     plain_3d_full "plain3d_full"
     residual_3d_full "resencM3d_full"
+}
+
+/// A network of `tests/reference`, which is always there.
+fn own(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/reference/network").join(name)
+}
+
+#[test]
+fn residual_decoder() {
+    check(&own("residual_unet"));
+}
+
+#[test]
+fn primus() {
+    check(&own("primus"));
+}
+
+#[test]
+fn primus_leaves_out_branches_in_training_alone() {
+    let (plain, dropping) = (Case::read(&own("primus")), Case::with(&own("primus"), r#"{"drop_path_rate": 0.9}"#));
+    assert!(dropping.outputs() <= 1e-4);
+    let (plain, first, again) = (plain.step().loss, dropping.step().loss, dropping.step().loss);
+    assert!((plain - first).abs() > 1e-3, "{plain} with every branch, {first} without some");
+    assert_eq!(first, again, "the random numbers are those of the place");
 }

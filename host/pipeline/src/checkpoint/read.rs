@@ -101,7 +101,7 @@ pub fn read(path: &Path) -> Result<Checkpoint> {
     let mut weights = Vec::new();
     for tensor in named_tensors(state_dict) {
         let data = pth.tensor_f32(tensor.tensor).map_err(|e| Error::content(path, format!("{}: {e}", tensor.name)))?;
-        let buffer = ["running_mean", "running_var", "num_batches_tracked"].iter().any(|end| tensor.name.ends_with(end));
+        let buffer = ["running_mean", "running_var", "num_batches_tracked", "mask_token"].iter().any(|end| tensor.name.ends_with(end));
         weights.push(Weight {
             name: tensor.name.to_string(),
             aliases: tensor.aliases.iter().map(|a| (*a).to_string()).collect(),

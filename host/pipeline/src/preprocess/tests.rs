@@ -105,6 +105,30 @@ fn crafted_cases() {
     assert!(all >= 18 && exact >= 16, "{exact} of {all}");
 }
 
+/// Without resampling the grid stays; half of a resampling, or another's preprocessor, is refused.
+#[test]
+fn plans_that_do_not_resample() {
+    let Some(folder) = folder("NNUNET_REFERENCE", "preproc/crafted/lowres_axis1") else { return };
+    let dataset = DatasetJson::read(&folder).unwrap();
+    let mut plans = Plans::read(&folder.join("plans.json")).unwrap();
+    let name = plans.configurations.keys().next().unwrap().clone();
+    let mut set = |keys: &[&str], value: Value| {
+        keys.iter().for_each(|key| plans.configurations[&name][*key] = value.clone());
+        let (image, _) = read_channels(&[folder.join("in_0000.nii.gz")]).unwrap();
+        let (seg, _) = read_labels(&folder.join("in_seg.nii.gz"), &dataset).unwrap();
+        preprocess_case(image, Some(seg), &plans, &plans.configuration(&name).unwrap(), &dataset)
+    };
+    set(&["architecture"], serde_json::json!({"network_class_name": "none", "arch_kwargs": {}})).unwrap();
+    set(&["resampling_fn_data_kwargs", "resampling_fn_seg_kwargs"], serde_json::json!({})).unwrap();
+    let error = set(&["resampling_fn_data"], "no_resampling_hack".into()).unwrap_err().to_string();
+    assert!(error.contains("both must be resampled, or neither"), "{error}");
+    let made = set(&["resampling_fn_seg"], "no_resampling_hack".into()).unwrap();
+    assert_eq!(made.seg.shape(), made.properties.shape_after_cropping_and_before_resampling);
+    assert_eq!(made.data.shape()[1..], *made.seg.shape());
+    let error = set(&["preprocessor_name"], "Mine".into()).unwrap_err().to_string();
+    assert!(error.contains("the preprocessor Mine; there is DefaultPreprocessor"), "{error}");
+}
+
 #[test]
 fn hippocampus_cases() {
     let (Some(folder_), Some(raw)) = (folder("NNUNET_REFERENCE", "preproc/hippo"), folder("NNUNET_TEST_DATA", "Dataset004_Hippocampus")) else {
