@@ -7,7 +7,7 @@ mod stats;
 
 pub use kfold::kfold;
 pub use random::RandomState;
-pub use stats::{Number, mean_f32, median, percentile_linear, std_f32, sum_f32};
+pub use stats::{mean_f32, percentile_linear, std_f32, sum_f32};
 
 #[cfg(test)]
 mod reference_tests;

@@ -1,8 +1,6 @@
 //! Sums, means and percentiles of float32 data, with NumPy's order of operations.
 
 use super::select::at_places;
-use std::cmp::Ordering;
-use std::ops::{Add, Sub};
 
 /// `np.sum` of contiguous float32: pairwise summation (Higham 1993) over blocks of 128 with eight accumulators.
 pub fn sum_f32(x: &[f32]) -> f32 {
@@ -40,34 +38,6 @@ pub fn percentile_linear(x: &[f32], percents: &[f64]) -> Vec<f64> {
         _ => f64::NAN,
     };
     values.chunks(2).zip(&places).map(between).collect()
-}
-
-/// `np.median(x)`, which can differ from the 50th percentile in the last bit. NaN when `x` is empty or holds one.
-///
-/// The elements of `x` are put in another order.
-pub fn median<T: Number>(x: &mut [T]) -> f64 {
-    let upper = x.len() / 2;
-    let lower = x.len().saturating_sub(1) / 2;
-    match neighbours(x, lower) {
-        Some((low, _)) if lower == upper => low.into(),
-        Some((low, high)) => (low + high).into() / 2.0,
-        None => f64::NAN,
-    }
-}
-
-/// `f32` or `f64`.
-pub trait Number: Copy + PartialOrd + Add<Output = Self> + Sub<Output = Self> + Into<f64> {}
-impl Number for f32 {}
-impl Number for f64 {}
-
-/// The elements at `place` and after it (or at the end) of the sorted `x`.
-fn neighbours<T: Number>(x: &mut [T], place: usize) -> Option<(T, T)> {
-    let order = |a: &T, b: &T| a.partial_cmp(b).unwrap_or(Ordering::Equal);
-    if place >= x.len() || x.iter().any(|v| v.partial_cmp(v).is_none()) {
-        return None;
-    }
-    let (_, &mut low, above) = x.select_nth_unstable_by(place, order);
-    Some((low, above.iter().copied().min_by(order).unwrap_or(low)))
 }
 
 fn over(sum: f32, n: usize) -> f32 {
@@ -143,7 +113,5 @@ mod tests {
         assert!(percentile_linear(&[1.0, f32::NAN], &[0.0])[0].is_nan());
         assert_eq!(percentile_linear(&[3.0, 1.0, 2.0], &[0.0, 100.0, 50.0, 25.0]), [1.0, 3.0, 2.0, 1.5]);
         assert_eq!(std_f32(&[2.0; 1000]), 0.0);
-        assert_eq!([median(&mut [3.0]), median(&mut [4.0, 1.0]), median(&mut [9.0_f32, 1.0, 2.0])], [3.0, 2.5, 2.0]);
-        assert!(median::<f64>(&mut []).is_nan());
     }
 }
