@@ -102,7 +102,13 @@ fn check(given: &Given) -> Result<(), TestCaseError> {
         let stages = configuration.network_spec(1, 2, false).stages().unwrap();
         for (axis, &side) in configuration.patch_size.iter().enumerate() {
             let divisor: usize = stages.iter().map(|stage| stage.stride[axis]).product();
-            prop_assert!(side > 0 && side % divisor == 0, "{}: the patch {:?} is not divisible by {}", name, configuration.patch_size, divisor);
+            prop_assert!(
+                side > 0 && side.is_multiple_of(divisor),
+                "{}: the patch {:?} is not divisible by {}",
+                name,
+                configuration.patch_size,
+                divisor
+            );
         }
         let (estimate, (reference, batch)) = (given.estimate(&configuration), given.reference(dims));
         let fits = if given.preset.residual { estimate } else { estimate / batch * 2.0 };

@@ -20,7 +20,7 @@ impl PatchDecode {
         let channels = channels(features, classes, count);
         let step = |s: usize| -> Result<_> {
             // an axis that needs fewer doublings begins later
-            let stride: Vec<usize> = token.iter().map(|n| if n % (2 << (count - 1 - s)) == 0 { 2 } else { 1 }).collect();
+            let stride: Vec<usize> = token.iter().map(|n| if n.is_multiple_of(2 << (count - 1 - s)) { 2 } else { 1 }).collect();
             let (p, last) = (p.at(s), s + 1 == count);
             let place = if last { p.clone() } else { p.at(0) };
             let up = ConvTranspose::new(&place, channels[s], channels[s + 1], &stride, true)?;

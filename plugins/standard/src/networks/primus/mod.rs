@@ -86,7 +86,7 @@ impl Settings {
         if patch.len() != 3 || token.len() != 3 {
             bail!("Primus is a network for volumes; the plan's patch {patch:?} has {} axes", patch.len());
         }
-        if !token.iter().all(|n| n.is_power_of_two()) || patch.iter().zip(token).any(|(n, t)| n % t != 0) {
+        if !token.iter().all(|n| n.is_power_of_two()) || patch.iter().zip(token).any(|(n, &t)| !n.is_multiple_of(t)) {
             bail!("the plan's patch {patch:?} is not divisible by Primus' tokens of {token:?} voxels (powers of two); change patch_size in the plan");
         }
         let grid: Vec<usize> = patch.iter().zip(token).map(|(n, t)| n / t).collect();

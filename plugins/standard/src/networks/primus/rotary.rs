@@ -19,7 +19,7 @@ impl Rotary {
     /// The features do not divide so.
     pub(super) fn new(grid: &[usize], features: usize, heads: usize) -> Result<Self> {
         let width = features / heads.max(1);
-        if width * heads != features || width == 0 || width % 6 != 0 {
+        if width * heads != features || width == 0 || !width.is_multiple_of(6) {
             bail!("embed_dim {features} over {heads} heads gives {width} features a head; Primus needs a multiple of 6");
         }
         let bands: Vec<f32> = (0..width / 6).map(|k| 1.0 / TEMPERATURE.powf(k as f32 / (width / 6) as f32)).collect();
