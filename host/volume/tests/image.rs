@@ -133,7 +133,6 @@ fn random_geometry() -> Geometry {
     let mut next = noise(11);
     let nifti = NiftiGeometry {
         version: 2,
-        flat: false,
         pixdim: std::array::from_fn(|_| next() - 2.0),
         xyzt_units: 10,
         qform_code: 2,
@@ -142,7 +141,7 @@ fn random_geometry() -> Geometry {
         qoffset: std::array::from_fn(|_| next() * 100.0),
         srow: std::array::from_fn(|_| std::array::from_fn(|_| next())),
     };
-    nifti.into()
+    Geometry::of_nifti(nifti, false)
 }
 
 #[test]
@@ -261,7 +260,7 @@ fn channels_are_stacked_and_must_fit() {
 fn png_as_natural_images() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.png");
-    let geometry = Geometry::of_spacing([999.0, 1.0, 1.0]);
+    let geometry = Geometry::of_pixels([1.0, 1.0]);
     for channels in [1, 3, 4] {
         let data = Array4::from_shape_fn((channels, 1, 5, 7), |(c, _, y, x)| (c * 60 + y * 7 + x) as f32);
         write_image(&path, &data, &geometry).unwrap();
@@ -272,7 +271,10 @@ fn png_as_natural_images() {
     let labels = Array3::from_shape_fn((1, 4, 3), |(_, y, x)| (y * 80 + x) as i16);
     write_segmentation(&path, &labels, &geometry).unwrap();
     assert_eq!(read_segmentation(&path).unwrap().0, labels);
-    assert!(write_segmentation(&path, &Array3::from_elem((1, 2, 2), 256), &geometry).is_err());
+    let wide = labels.mapv(|label| label * 100);
+    write_segmentation(&path, &wide, &geometry).unwrap();
+    assert_eq!(read_segmentation(&path).unwrap().0, wide, "labels above 254 take 16 bits");
+    write_segmentation(&path, &labels, &geometry).unwrap();
     assert!(write_segmentation(&path, &Array3::zeros((2, 2, 2)), &geometry).is_err());
     assert!(write_image(&path, &Array4::from_elem((1, 1, 2, 2), 0.5), &geometry).is_err());
     assert_eq!(read_segmentation(&path).unwrap().0, labels, "a failed write changed the file");
@@ -315,11 +317,12 @@ fn a_header_that_promises_too_much_costs_no_memory() {
 
 #[test]
 fn errors_name_the_file_and_the_way_out() {
-    let (_folder, path) = save("a.nrrd", b"");
+    let (_folder, path) = save("a.mnc", b"");
     let error = read_image(&path).unwrap_err().to_string();
-    assert!(error.contains("a.nrrd") && error.contains(".nii.gz, .nii, .png"), "{error}");
+    assert!(error.contains("a.mnc") && error.contains(".nii.gz, .nii, .nrrd"), "{error}");
     assert!(read_image("/no/such.nii.gz").unwrap_err().to_string().contains("/no/such.nii.gz"));
-    for name in ["a.nii", "a.nii.gz", "a.png"] {
+    for ending in ENDINGS {
+        let name = &format!("a{ending}");
         let (_folder, path) = save(name, b"");
         assert!(read_image(&path).unwrap_err().to_string().contains(name));
     }
@@ -329,13 +332,17 @@ fn errors_name_the_file_and_the_way_out() {
 static WHOLE: LazyLock<Vec<(&str, Vec<u8>)>> = LazyLock::new(|| {
     let folder = tempfile::tempdir().unwrap();
     let labels = Array3::from_shape_fn((1, 9, 8), |(_, y, x)| (y * x % 7) as i16);
-    let files = [("a.nii", 1), ("b.nii.gz", 1), ("c.nii", 2), ("d.nii.gz", 2), ("e.png", 1)];
+    let files = ["a.nii", "b.nii.gz", "c.nii", "d.nii.gz", "e.png", "f.nrrd", "g.mha", "h.gipl", "i.bmp", "j.tif"];
     files
-        .map(|(name, version)| {
+        .map(|name| {
             let path = folder.path().join(name);
             let mut geometry = random_geometry();
-            geometry.nifti.as_mut().unwrap().version = version;
-            write_segmentation(&path, &labels, &geometry).unwrap();
+            geometry.nifti.as_mut().unwrap().version = if matches!(name, "a.nii" | "b.nii.gz") { 1 } else { 2 };
+            match name {
+                "h.gipl" => write_segmentation(&path, &labels, &Geometry::of_spacing([1.0; 3])).unwrap(),
+                "j.tif" => write_segmentation(&path, &labels, &Geometry::of_pixels([1.0; 2])).unwrap(),
+                _ => write_segmentation(&path, &labels, &geometry).unwrap(),
+            }
             (name, fs::read(path).unwrap())
         })
         .to_vec()
@@ -365,7 +372,7 @@ fn a_flipped_bit_in_compressed_voxels_is_an_error() {
 
 proptest! {
     #[test]
-    fn no_damage_makes_a_reader_panic(which in 0..5usize, changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8)) {
+    fn no_damage_makes_a_reader_panic(which in 0..10usize, changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8)) {
         let (name, mut bytes) = WHOLE[which].clone();
         for (at, byte) in changes {
             let at = at.index(bytes.len());

@@ -8,7 +8,7 @@ use crate::{
 use ndarray::Axis;
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
-use volume::image::{Geometry, NiftiGeometry, write_image, write_segmentation};
+use volume::image::{Geometry, write_image, write_segmentation};
 
 const ENDING: &str = ".nii.gz";
 
@@ -51,9 +51,7 @@ fn write_case(folder: &Path, spec: &PhantomSpec, index: usize) -> Result<()> {
     let (images, labels) = if index < spec.cases { ("imagesTr", "labelsTr") } else { ("imagesTs", "labelsTs") };
     let name = format!("phantom_{index:03}");
     let mut geometry = Geometry::of_spacing(case.spacing);
-    if spec.shape.len() == 2 {
-        geometry.nifti = Some(NiftiGeometry { flat: true, ..NiftiGeometry::from(&geometry) });
-    }
+    geometry.flat = spec.shape.len() == 2;
     for channel in 0..spec.channels {
         let one = case.image.index_axis(Axis(0), channel).insert_axis(Axis(0));
         write_image(folder.join(images).join(format!("{name}_{channel:04}{ENDING}")), &one, &geometry)?;

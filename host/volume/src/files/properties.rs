@@ -37,6 +37,8 @@ pub struct SitkStuff {
     pub origin: Vec<f64>,
     /// The direction cosines, row by row.
     pub direction: Vec<f64>,
+    /// The orientation that the file has, such as `LPS`, where the reader turned the image.
+    pub original_orientation: Option<String>,
 }
 
 /// Sampled voxels (0, z, y, x) of each class or region.
@@ -86,6 +88,7 @@ impl CaseProperties {
                 spacing: floats(stuff.get("spacing"), "sitk_stuff.spacing")?,
                 origin: floats(stuff.get("origin"), "sitk_stuff.origin")?,
                 direction: floats(stuff.get("direction"), "sitk_stuff.direction")?,
+                original_orientation: stuff.get("original_orientation").and_then(Value::as_str).map(str::to_owned),
             },
             None => SitkStuff::default(),
         };
@@ -120,12 +123,10 @@ impl CaseProperties {
         let stuff = &self.sitk_stuff;
         let mut entries = Vec::new();
         if *stuff != SitkStuff::default() {
-            let stuff = Value::dict([
-                ("spacing", Value::Tuple(stuff.spacing.iter().map(|&x| Value::Float(x)).collect())),
-                ("origin", Value::Tuple(stuff.origin.iter().map(|&x| Value::Float(x)).collect())),
-                ("direction", Value::Tuple(stuff.direction.iter().map(|&x| Value::Float(x)).collect())),
-            ]);
-            entries.push((KNOWN[0].to_owned(), stuff));
+            let tuple = |numbers: &[f64]| Value::Tuple(numbers.iter().map(|&x| Value::Float(x)).collect());
+            let mut fields = vec![("spacing", tuple(&stuff.spacing)), ("origin", tuple(&stuff.origin)), ("direction", tuple(&stuff.direction))];
+            fields.extend(stuff.original_orientation.iter().map(|letters| ("original_orientation", Value::Str(letters.clone()))));
+            entries.push((KNOWN[0].to_owned(), Value::dict(fields)));
         }
         let bbox = self.bbox_used_for_cropping.iter().map(|side| Value::List(ints(side))).collect();
         entries.extend([
@@ -206,6 +207,7 @@ mod tests {
                 spacing: vec![0.5, 0.5, 3.0],
                 origin: vec![-1.0, 2.0, 0.0],
                 direction: vec![1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
+                original_orientation: Some("RAI".into()),
             },
             shape_before_cropping: vec![35, 300, 35],
             bbox_used_for_cropping: vec![[0, 35], [1, 300], [0, 35]],

@@ -1,21 +1,86 @@
-//! Images and segmentations in files: NIfTI-1 and NIfTI-2 (`.nii`, `.nii.gz`) and PNG.
+//! Images and segmentations in files, a module a format; [`ENDINGS`] lists them. A folder is a DICOM series.
 //!
 //! Axes are turned to (C, z, y, x), spacings are what SimpleITK gives, reversed to z, y, x. A segmentation is written with the
 //! geometry of the image that it belongs to. Files are written whole or not at all, and equal content makes equal files.
 
+mod bmp;
+mod dicom;
 mod error;
 mod geometry;
+mod gipl;
+mod meta_image;
+mod natural;
 mod nifti;
+mod nrrd;
+mod orientation;
 mod png;
+mod reader;
+mod text;
+mod tiff;
+mod voxels;
 
 pub use error::ImageError;
-pub use geometry::{Geometry, NiftiGeometry};
+pub use geometry::{Difference, Geometry, NiftiGeometry};
+pub use orientation::Turned;
+pub use reader::Reader;
 
 use ndarray::{Array3, Array4, ArrayRef3, ArrayRef4, Axis};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use voxels::{Content, Opened};
 
-/// The endings of the formats that are read and written.
-pub const ENDINGS: [&str; 3] = [".nii.gz", ".nii", ".png"];
+/// A format of files.
+trait Format: Sync {
+    /// What the file says before a voxel is decoded.
+    fn header(&self, path: &Path) -> Result<ImageHeader, ImageError> {
+        Ok(self.open(path)?.header)
+    }
+
+    /// The header and the voxels behind it.
+    fn open(&self, path: &Path) -> Result<Opened, ImageError>;
+
+    /// All files that make up the image: `path`, and what belongs to it.
+    fn files(&self, path: &Path) -> Result<Vec<PathBuf>, ImageError> {
+        Ok(vec![path.to_owned()])
+    }
+
+    fn write(&self, path: &Path, content: Content<'_>, geometry: &Geometry) -> Result<(), ImageError>;
+}
+
+/// Which format an ending means.
+const FORMATS: [(&str, &dyn Format); 12] = [
+    (".nii.gz", &nifti::Nifti),
+    (".nii", &nifti::Nifti),
+    (".nrrd", &nrrd::Nrrd),
+    (".nhdr", &nrrd::Nrrd),
+    (".mha", &meta_image::MetaImage),
+    (".mhd", &meta_image::MetaImage),
+    (".gipl", &gipl::Gipl),
+    (".png", &png::Png),
+    (".bmp", &bmp::Bmp),
+    (".tif", &tiff::Tiff),
+    (".tiff", &tiff::Tiff),
+    (".dcm", &dicom::Dicom),
+];
+
+/// The endings of the formats that are read and, but for DICOM's, written.
+pub const ENDINGS: [&str; FORMATS.len()] = {
+    let mut endings = [""; FORMATS.len()];
+    let mut i = 0;
+    while i < endings.len() {
+        endings[i] = FORMATS[i].0;
+        i += 1;
+    }
+    endings
+};
+
+fn format(path: &Path) -> Result<&'static dyn Format, ImageError> {
+    if path.is_dir() {
+        return Ok(&dicom::Dicom);
+    }
+    let name = path.to_string_lossy().to_lowercase();
+    let found = FORMATS.into_iter().find(|(ending, _)| name.ends_with(ending));
+    found.map(|(_, format)| format).ok_or_else(|| ImageError::UnknownEnding { path: path.to_owned() })
+}
 
 /// An image and where it lies.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,24 +109,6 @@ pub struct ImageHeader {
     pub geometry: Geometry,
 }
 
-/// The formats.
-#[derive(Debug, Clone, Copy)]
-enum Format {
-    Nifti,
-    Png,
-}
-
-impl Format {
-    fn of(path: &Path) -> Result<Self, ImageError> {
-        let name = path.to_string_lossy().to_lowercase();
-        match ENDINGS.into_iter().find(|ending| name.ends_with(ending)) {
-            Some(".png") => Ok(Self::Png),
-            Some(_) => Ok(Self::Nifti),
-            None => Err(ImageError::UnknownEnding { path: path.to_owned() }),
-        }
-    }
-}
-
 /// Reads an image as (C, z, y, x).
 ///
 /// A 2D image has one slice; its spacing there is 999 times the largest of the others. The fourth axis of a 4D image are
@@ -71,10 +118,11 @@ impl Format {
 /// An unknown ending; a file that is missing, cut short or contradicts its format.
 pub fn read_image(path: impl AsRef<Path>) -> Result<Image, ImageError> {
     let path = path.as_ref();
-    match Format::of(path)? {
-        Format::Nifti => nifti::read_image(path),
-        Format::Png => png::read_image(path),
-    }
+    let opened = format(path)?.open(path)?;
+    let ImageHeader { channels, shape: [depth, height, width], geometry } = opened.header.clone();
+    let voxels = opened.read(path, |_, value| Ok(value as f32))?;
+    let data = Array4::from_shape_vec((channels, depth, height, width), voxels).map_err(|e| ImageError::malformed(path, e.to_string()))?;
+    Ok(Image { data, geometry })
 }
 
 /// Reads shape and geometry and decodes no voxel.
@@ -83,10 +131,7 @@ pub fn read_image(path: impl AsRef<Path>) -> Result<Image, ImageError> {
 /// As [`read_image`], as far as the header goes.
 pub fn read_header(path: impl AsRef<Path>) -> Result<ImageHeader, ImageError> {
     let path = path.as_ref();
-    match Format::of(path)? {
-        Format::Nifti => nifti::read_header(path),
-        Format::Png => png::read_header(path),
-    }
+    format(path)?.header(path)
 }
 
 /// Reads the channels of one case, a file each, and stacks them; the geometry is the first file's.
@@ -96,7 +141,11 @@ pub fn read_header(path: impl AsRef<Path>) -> Result<ImageHeader, ImageError> {
 /// # Errors
 /// As [`read_image`]; no file at all; files that disagree on shape or spacing.
 pub fn read_channels(paths: &[impl AsRef<Path>]) -> Result<(Image, Vec<String>), ImageError> {
-    let images = paths.iter().map(read_image).collect::<Result<Vec<_>, _>>()?;
+    stack(paths, |path| read_image(path))
+}
+
+fn stack<P: AsRef<Path>>(paths: &[P], read: impl Fn(&Path) -> Result<Image, ImageError>) -> Result<(Image, Vec<String>), ImageError> {
+    let mut images = paths.iter().map(|path| read(path.as_ref())).collect::<Result<Vec<_>, _>>()?;
     let (Some(first), Some(first_path)) = (images.first(), paths.first()) else {
         return Err(ImageError::NoChannel);
     };
@@ -109,33 +158,20 @@ pub fn read_channels(paths: &[impl AsRef<Path>]) -> Result<(Image, Vec<String>),
         if found != wanted {
             return Err(mismatch("shape", format!("{found:?}"), format!("{wanted:?}")));
         }
-        let (found, wanted) = (&image.geometry, &first.geometry);
-        if !all_close(&found.spacing, &wanted.spacing) {
-            return Err(mismatch("spacing", format!("{:?}", found.spacing), format!("{:?}", wanted.spacing)));
-        }
-        let mut warn = |property: &str, found: &[f64], wanted: &[f64]| {
-            if !all_close(found, wanted) {
-                let (path, first) = (path.display(), first_path.display());
-                warnings.push(format!("the {property} of {path} is {found:?}, but that of {first} is {wanted:?}"));
+        for Difference { property, found, wanted } in image.geometry.differences(&first.geometry) {
+            if property == "spacing" {
+                return Err(mismatch(property, found, wanted));
             }
-        };
-        warn("origin", &found.origin, &wanted.origin);
-        warn("direction", found.direction.as_flattened(), wanted.direction.as_flattened());
+            warnings.push(format!("the {property} of {} is {found}, but that of {} is {wanted}", path.display(), first_path.display()));
+        }
     }
     let geometry = first.geometry.clone();
-    let mut data: Vec<Array4<f32>> = images.into_iter().map(|image| image.data).collect();
-    let data = if data.len() == 1 {
-        data.swap_remove(0)
-    } else {
-        let views: Vec<_> = data.iter().map(|channels| channels.view()).collect();
-        ndarray::concatenate(Axis(0), &views).map_err(|e| ImageError::malformed(first_path.as_ref(), e.to_string()))?
-    };
+    if images.len() == 1 {
+        return Ok((images.swap_remove(0), warnings));
+    }
+    let views: Vec<_> = images.iter().map(|image| image.data.view()).collect();
+    let data = ndarray::concatenate(Axis(0), &views).map_err(|e| ImageError::malformed(first_path.as_ref(), e.to_string()))?;
     Ok((Image { data, geometry }, warnings))
-}
-
-/// Equal but for rounding, as NumPy's `allclose` has it.
-fn all_close(found: &[f64], wanted: &[f64]) -> bool {
-    found.iter().zip(wanted).all(|(a, b)| (a - b).abs() <= 1e-8 + 1e-5 * b.abs())
 }
 
 /// Reads labels (z, y, x) with their exact values.
@@ -144,10 +180,14 @@ fn all_close(found: &[f64], wanted: &[f64]) -> bool {
 /// As [`read_image`]; more than one channel; a voxel that is no integer of 16 bits.
 pub fn read_segmentation(path: impl AsRef<Path>) -> Result<(Array3<i16>, Geometry), ImageError> {
     let path = path.as_ref();
-    match Format::of(path)? {
-        Format::Nifti => nifti::read_segmentation(path),
-        Format::Png => png::read_segmentation(path),
+    let opened = format(path)?.open(path)?;
+    let ImageHeader { channels, shape, geometry } = opened.header.clone();
+    if channels != 1 {
+        return Err(ImageError::malformed(path, format!("has {channels} channels; a segmentation has 1")));
     }
+    let labels = opened.read(path, |index, value| to_label(path, shape, index, value))?;
+    let labels = Array3::from_shape_vec(shape, labels).map_err(|e| ImageError::malformed(path, e.to_string()))?;
+    Ok((labels, geometry))
 }
 
 /// The label that the voxel `index` of an image (z, y, x) of `shape` holds.
@@ -160,28 +200,40 @@ fn to_label(path: &Path, shape: [usize; 3], index: usize, value: f64) -> Result<
     Err(ImageError::NoLabel { path: path.to_owned(), value, voxel })
 }
 
-/// Writes labels (z, y, x), `u8` where all are below 255 and `u16` otherwise; PNG holds `u8`.
+/// All files that make up the image at `path`: a header's file of voxels, a stack's file with the spacing, the slices of a series.
 ///
-/// `geometry` is that of the image which was segmented.
+/// # Errors
+/// An unknown ending; a header that cannot be read.
+pub fn files(path: impl AsRef<Path>) -> Result<Vec<PathBuf>, ImageError> {
+    let path = path.as_ref();
+    format(path)?.files(path)
+}
+
+/// Writes labels (z, y, x), `u8` where all are below 255 and `u16` otherwise.
+///
+/// `geometry` is that of the image which was segmented; a grid that a reader turned is turned back.
 ///
 /// # Errors
 /// An unknown ending; a negative label; what the format cannot hold; what the system refuses.
 pub fn write_segmentation(path: impl AsRef<Path>, labels: &ArrayRef3<i16>, geometry: &Geometry) -> Result<(), ImageError> {
     let path = path.as_ref();
-    match Format::of(path)? {
-        Format::Nifti => nifti::write_segmentation(path, labels, geometry),
-        Format::Png => png::write_segmentation(path, labels),
+    if let Some(negative) = labels.iter().find(|&&label| label < 0) {
+        return Err(ImageError::unwritable(path, format!("label {negative} is negative")));
+    }
+    match &geometry.turned {
+        Some(turned) => format(path)?.write(path, Content::Labels(&turned.labels_back(labels)), &turned.original),
+        None => format(path)?.write(path, Content::Labels(labels), geometry),
     }
 }
 
-/// Writes an image (C, z, y, x): NIfTI as `f32`, PNG as `u8`.
+/// Writes an image (C, z, y, x): natural 2D images as integers, all others as `f32`.
 ///
 /// # Errors
 /// An unknown ending; what the format cannot hold; what the system refuses.
 pub fn write_image(path: impl AsRef<Path>, data: &ArrayRef4<f32>, geometry: &Geometry) -> Result<(), ImageError> {
     let path = path.as_ref();
-    match Format::of(path)? {
-        Format::Nifti => nifti::write_image(path, data, geometry),
-        Format::Png => png::write_image(path, data),
+    match &geometry.turned {
+        Some(turned) => format(path)?.write(path, Content::Image(&turned.back(data.to_owned())), &turned.original),
+        None => format(path)?.write(path, Content::Image(data), geometry),
     }
 }

@@ -5,13 +5,6 @@ use nifti::{Endianness, NiftiHeader};
 use std::io::Read;
 use std::path::Path;
 
-/// `datatype` of `u8` voxels.
-pub(super) const U8: i16 = 2;
-/// `datatype` of `f32` voxels.
-pub(super) const F32: i16 = 16;
-/// `datatype` of `u16` voxels.
-pub(super) const U16: i16 = 512;
-
 const SIZE_1: usize = 348;
 const SIZE_2: usize = 540;
 const MAGIC_2: &[u8; 8] = b"n+2\0\r\n\x1a\n";
@@ -60,7 +53,6 @@ impl Header {
             offset: offset(path, raw.vox_offset.into(), SIZE_1)?,
             geometry: NiftiGeometry {
                 version: 1,
-                flat: dim.len() == 2,
                 pixdim: raw.pixdim.map(f64::from),
                 xyzt_units: raw.xyzt_units.into(),
                 qform_code: raw.qform_code.into(),
@@ -87,7 +79,6 @@ impl Header {
             offset: offset(path, field.i64(168) as f64, SIZE_2)?,
             geometry: NiftiGeometry {
                 version: 2,
-                flat: dim.len() == 2,
                 pixdim: field.f64s(104),
                 xyzt_units: field.i32(500),
                 qform_code: field.i32(344),
@@ -101,23 +92,24 @@ impl Header {
     }
 
     /// Header and the four empty bytes after it; NIfTI-2 where the geometry came from there, or an axis is too long for NIfTI-1.
-    pub(super) fn to_bytes(&self, path: &Path) -> Result<Vec<u8>, ImageError> {
+    pub(super) fn to_bytes(&self, path: &Path, bytes_per_voxel: usize) -> Result<Vec<u8>, ImageError> {
         let mut dim = [1; 8];
         dim[0] = self.dim.len() as i64;
         for (field, &length) in dim[1..].iter_mut().zip(&self.dim) {
             *field = i64::try_from(length).map_err(|_| ImageError::unwritable(path, format!("an axis has {length} voxels")))?;
         }
         let fits = dim.iter().all(|&length| length <= i64::from(i16::MAX));
-        Ok(if self.geometry.version == 1 && fits { self.to_bytes_1(dim) } else { self.to_bytes_2(dim) })
+        let bits = (8 * bytes_per_voxel) as i16;
+        Ok(if self.geometry.version == 1 && fits { self.to_bytes_1(dim, bits) } else { self.to_bytes_2(dim, bits) })
     }
 
-    fn to_bytes_1(&self, dim: [i64; 8]) -> Vec<u8> {
+    fn to_bytes_1(&self, dim: [i64; 8], bits: i16) -> Vec<u8> {
         let geometry = &self.geometry;
         let mut out = vec![0; SIZE_1 + 4];
         put(&mut out, 0, [(SIZE_1 as i32).to_le_bytes()]);
         put(&mut out, 38, [*b"r"]);
         put(&mut out, 40, dim.map(|length| (length as i16).to_le_bytes()));
-        put(&mut out, 70, [self.datatype, self.bits()].map(i16::to_le_bytes));
+        put(&mut out, 70, [self.datatype, bits].map(i16::to_le_bytes));
         put(&mut out, 76, geometry.pixdim.map(f32_bytes));
         put(&mut out, 108, [(SIZE_1 + 4) as f64, self.slope, self.inter].map(f32_bytes));
         put(&mut out, 123, [[geometry.xyzt_units as u8]]);
@@ -129,12 +121,12 @@ impl Header {
         out
     }
 
-    fn to_bytes_2(&self, dim: [i64; 8]) -> Vec<u8> {
+    fn to_bytes_2(&self, dim: [i64; 8], bits: i16) -> Vec<u8> {
         let geometry = &self.geometry;
         let mut out = vec![0; SIZE_2 + 4];
         put(&mut out, 0, [(SIZE_2 as i32).to_le_bytes()]);
         put(&mut out, 4, [*MAGIC_2]);
-        put(&mut out, 12, [self.datatype, self.bits()].map(i16::to_le_bytes));
+        put(&mut out, 12, [self.datatype, bits].map(i16::to_le_bytes));
         put(&mut out, 16, dim.map(i64::to_le_bytes));
         put(&mut out, 104, geometry.pixdim.map(f64::to_le_bytes));
         put(&mut out, 168, [(SIZE_2 as i64 + 4).to_le_bytes()]);
@@ -145,14 +137,6 @@ impl Header {
         put(&mut out, 400, geometry.srow.as_flattened().iter().copied().map(f64::to_le_bytes));
         put(&mut out, 500, [geometry.xyzt_units.to_le_bytes()]);
         out
-    }
-
-    fn bits(&self) -> i16 {
-        match self.datatype {
-            U8 => 8,
-            U16 => 16,
-            _ => 32,
-        }
     }
 }
 
