@@ -14,6 +14,7 @@ mod preprocess;
 mod train;
 mod trust;
 mod validate_plugin;
+mod verify;
 
 use crate::{arguments::PREFIX, failure::Failure, options, show};
 use clap::{Arg, ArgAction, ArgMatches, Parser, error::ErrorKind};
@@ -30,6 +31,7 @@ const ALL: &[Entry] = &[
     Entry::nnunet::<predict_from_modelfolder::PredictFromModelfolder>(),
     Entry::nnunet::<evaluate_folder::EvaluateFolder>(),
     Entry::nnunet::<evaluate_simple::EvaluateSimple>(),
+    Entry::own::<verify::Verify>(),
     Entry::own::<list_plugins::ListPlugins>(),
     Entry::own::<trust::Trust>(),
     Entry::own::<validate_plugin::ValidatePlugin>(),

@@ -25,6 +25,7 @@ fn of_each_command() {
         "predict_from_modelfolder",
         "evaluate_folder",
         "evaluate_simple",
+        "verify",
         "list-plugins",
         "trust",
         "validate-plugin",

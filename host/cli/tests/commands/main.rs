@@ -6,6 +6,7 @@ mod help;
 mod links;
 mod plugin_folder;
 mod plugins;
+mod verify;
 
 use std::{
     path::{Path, PathBuf},

@@ -19,7 +19,22 @@ pub struct Case {
     pub label: PathBuf,
 }
 
-/// The cases with the images in `folder`, sorted by name: each with its files `{case}_{XXXX}{ending}` in the order of `XXXX`.
+impl Case {
+    /// All files that the images and the label image are made of.
+    ///
+    /// # Errors
+    /// A header that names further files cannot be read.
+    pub fn files(&self) -> Result<Vec<PathBuf>> {
+        let mut files = Vec::new();
+        for path in self.images.iter().chain([&self.label]) {
+            files.extend(volume::image::files(path)?);
+        }
+        Ok(files)
+    }
+}
+
+/// The cases with the images in `folder`, sorted by name: each with its files `{case}_{XXXX}{ending}` in the order of `XXXX`. A folder
+/// `{case}_{XXXX}` is one, too: it holds the slices of a DICOM series.
 ///
 /// # Errors
 /// The folder cannot be listed, or a name cannot be read.
@@ -30,7 +45,8 @@ pub fn images_in(folder: &Path, ending: &str) -> Result<Vec<(String, Vec<PathBuf
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
             return Err(Error::content(&path, "the name is not UTF-8; rename the file"));
         };
-        if let Some(case) = name.strip_suffix(ending).and_then(case_of) {
+        let stem = if path.is_dir() { Some(name) } else { name.strip_suffix(ending) };
+        if let Some(case) = stem.and_then(case_of) {
             cases.entry(case.to_owned()).or_default().push(path);
         }
     }
@@ -39,10 +55,18 @@ pub fn images_in(folder: &Path, ending: &str) -> Result<Vec<(String, Vec<PathBuf
 }
 
 /// `case` of `case_0000`. Hidden files are nobody's.
-fn case_of(stem: &str) -> Option<&str> {
+pub(super) fn case_of(stem: &str) -> Option<&str> {
     let (case, channel) = stem.rsplit_once('_')?;
     let is_channel = channel.len() == 4 && channel.bytes().all(|b| b.is_ascii_digit());
     (is_channel && !case.is_empty() && !case.starts_with('.')).then_some(case)
+}
+
+/// The first channel without a file, and the files that there are: channels are `{case}_0000`, `{case}_0001`, ...
+pub fn missing_channel(case: &str, images: &[PathBuf], ending: &str) -> Option<String> {
+    let names: Vec<_> = images.iter().filter_map(|path| path.file_name()).map(|name| name.to_string_lossy()).collect();
+    let is_there = |stem: &str| names.iter().any(|name| name.strip_suffix(ending).unwrap_or(name) == stem);
+    let missing = (0..images.len()).map(|channel| format!("{case}_{channel:04}")).find(|stem| !is_there(stem))?;
+    Some(format!("there is no {missing}{ending}, but there are {}; channels are counted from 0000", names.join(", ")))
 }
 
 /// The training cases of the raw dataset in `folder`, sorted by name.

@@ -3,17 +3,21 @@
 mod cases;
 mod integrity;
 mod labels;
+mod repair;
 #[cfg(test)]
 mod tests;
 
-pub use cases::{Case, images_in, training_cases};
-pub use integrity::verify;
+pub use cases::{Case, images_in, missing_channel, training_cases};
+pub use integrity::{Inspection, Misplaced, inspect, verify};
 pub use labels::{LabelManager, Nonlinearity};
+pub use repair::{repair, repaired};
 
 use std::path::Path;
 
+use ndarray::Array3;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use volume::image::{Geometry, Reader};
 
 use crate::error::{Error, Result};
 use crate::json;
@@ -83,19 +87,35 @@ impl DatasetJson {
         LabelManager::new(self)
     }
 
-    /// The name of nnU-Net's reader for the files, as plans name it.
-    pub fn reader_writer(&self) -> String {
-        if let Some(name) = self.keys.get("overwrite_image_reader_writer").and_then(Value::as_str).filter(|name| *name != "None") {
-            return name.to_owned();
+    /// nnU-Net's reader for the files: what `overwrite_image_reader_writer` names, else the first that takes their ending. Of `.tif` files
+    /// that are stacks it is [`Reader::Tiff3D`], which [`DatasetJson::reader_of`] tells; both read the same.
+    ///
+    /// # Errors
+    /// There is no such reader.
+    pub fn reader(&self) -> Result<Reader> {
+        if let Some(name) = self.overwritten_reader() {
+            return named_reader("overwrite_image_reader_writer", name);
         }
-        let ending = self.file_ending.to_lowercase();
-        let reader = match ending.as_str() {
-            ".png" | ".bmp" => "NaturalImage2DIO",
-            ".tif" | ".tiff" => "Tiff3DIO",
-            ".nii" => "NibabelIO",
-            _ => "SimpleITKIO",
-        };
-        reader.to_owned()
+        Reader::of_ending(&self.file_ending).ok_or_else(|| self.unknown_ending())
+    }
+
+    /// As [`DatasetJson::reader`], after a look at one of the images.
+    ///
+    /// # Errors
+    /// There is no such reader, or the image cannot be read.
+    pub fn reader_of(&self, image: &Path) -> Result<Reader> {
+        if self.overwritten_reader().is_some() {
+            return self.reader();
+        }
+        Reader::of(&self.file_ending, image)?.ok_or_else(|| self.unknown_ending())
+    }
+
+    fn overwritten_reader(&self) -> Option<&str> {
+        self.keys.get("overwrite_image_reader_writer").and_then(Value::as_str).filter(|name| *name != "None")
+    }
+
+    fn unknown_ending(&self) -> Error {
+        Error::invalid(format!("`file_ending` is {:?}; known are {}", self.file_ending, volume::image::ENDINGS.join(", ")))
     }
 }
 
@@ -190,12 +210,29 @@ fn values(value: &Value) -> Option<Vec<i16>> {
     }
 }
 
-/// Reads a label image (z, y, x); -1 becomes the ignore label where the dataset has one.
+/// The reader that `key` names.
+///
+/// # Errors
+/// There is none of that name.
+pub(crate) fn named_reader(key: &str, name: &str) -> Result<Reader> {
+    let known = || Error::invalid(format!("`{key}` is {name:?}; known are {}", Reader::names().join(", ")));
+    Reader::named(name).ok_or_else(known)
+}
+
+/// Reads a label image (z, y, x) with the dataset's reader; -1 becomes the ignore label where the dataset has one.
+///
+/// # Errors
+/// The image cannot be read; there is no such reader.
+pub fn read_labels(path: &Path, dataset: &DatasetJson) -> Result<(Array3<i16>, Geometry)> {
+    read_labels_with(dataset.reader()?, path, dataset)
+}
+
+/// As [`read_labels`], with the reader that the plans name.
 ///
 /// # Errors
 /// The image cannot be read.
-pub fn read_labels(path: &Path, dataset: &DatasetJson) -> Result<(ndarray::Array3<i16>, volume::image::Geometry)> {
-    let (mut labels, geometry) = volume::image::read_segmentation(path).map_err(Error::from)?;
+pub fn read_labels_with(reader: Reader, path: &Path, dataset: &DatasetJson) -> Result<(Array3<i16>, Geometry)> {
+    let (mut labels, geometry) = reader.read_segmentation(path)?;
     if let Some(ignore) = dataset.ignore {
         labels.mapv_inplace(|label| if label == -1 { ignore } else { label });
     }

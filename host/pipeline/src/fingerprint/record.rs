@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use volume::crop::crop_to_nonzero;
 use volume::files::npz::{Packing, read_npz_array, write_npz};
 use volume::files::{ArrayView, Element};
-use volume::image::read_channels;
 use volume::numpy::RandomState;
 
 use crate::dataset::{Case, DatasetJson, read_labels};
@@ -52,7 +51,7 @@ impl Record {
     }
 
     fn make(path: &Path, case: &Case, dataset: &DatasetJson, samples: usize, stamp: &[u8]) -> Result<Self> {
-        let (image, warnings) = read_channels(&case.images)?;
+        let (image, warnings) = dataset.reader()?.read_channels(&case.images)?;
         warnings.iter().for_each(|warning| tracing::warn!("{}: {warning}", case.name));
         let (seg, _) = read_labels(&case.label, dataset)?;
         let (shape, channels) = (image.data.shape(), dataset.channel_names.len());
@@ -117,9 +116,9 @@ impl Record {
 /// Names, sizes and times of the case's files.
 fn stamp(case: &Case, samples: usize) -> Result<Vec<u8>> {
     let mut stamp = format!("{samples}");
-    for path in case.images.iter().chain([&case.label]) {
-        let about = std::fs::metadata(path).map_err(Error::io("read", path))?;
-        let changed = about.modified().map_err(Error::io("read", path))?;
+    for path in case.files()? {
+        let about = std::fs::metadata(&path).map_err(Error::io("read", &path))?;
+        let changed = about.modified().map_err(Error::io("read", &path))?;
         stamp += &format!("\n{} {} {changed:?}", path.display(), about.len());
     }
     Ok(stamp.into_bytes())

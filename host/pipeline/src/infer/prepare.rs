@@ -1,14 +1,13 @@
 //! The cases of a folder of images, and what the network sees of them.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array4, ArrayRef3, Axis, concatenate};
 use volume::files::CaseProperties;
-use volume::image::{Geometry, read_channels, read_header, read_segmentation};
+use volume::image::{Geometry, read_header};
 
 use super::LoadedModel;
-use crate::dataset::{DatasetJson, images_in};
+use crate::dataset::{DatasetJson, images_in, missing_channel};
 use crate::error::{Error, Result};
 use crate::preprocess::preprocess_case;
 
@@ -54,10 +53,8 @@ pub(super) fn list(folder: &Path, previous: Option<&Path>, dataset: &DatasetJson
 /// What is wrong with the channels of a case, if anything: they are 0000, 0001, ..., a file each or one file with all.
 fn wrong_channels(name: &str, images: &[PathBuf], dataset: &DatasetJson) -> Option<String> {
     let wanted = dataset.channel_names.len();
-    let expected: BTreeSet<String> = (0..images.len()).map(|i| format!("{name}_{i:04}{}", dataset.file_ending)).collect();
-    let found: BTreeSet<String> = images.iter().filter_map(|path| path.file_name()).map(|file| file.to_string_lossy().into_owned()).collect();
-    if let Some(gap) = expected.difference(&found).next() {
-        return Some(format!("there is no {gap}, but there are {}", found.iter().map(String::as_str).collect::<Vec<_>>().join(", ")));
+    if let Some(missing) = missing_channel(name, images, &dataset.file_ending) {
+        return Some(missing);
     }
     let channels = match images {
         [one] if wanted > 1 => match read_header(one) {
@@ -75,10 +72,11 @@ fn wrong_channels(name: &str, images: &[PathBuf], dataset: &DatasetJson) -> Opti
 /// # Errors
 /// Its files cannot be read, or it does not fit the plans.
 pub(super) fn prepare(case: &InputCase, model: &Recipe<'_>) -> Result<(Array4<f32>, About)> {
-    let (image, warnings) = read_channels(&case.images)?;
+    let reader = model.plans.reader()?;
+    let (image, warnings) = reader.read_channels(&case.images)?;
     warnings.iter().for_each(|warning| tracing::warn!("{}: {warning}", case.name));
     let geometry = image.geometry.clone();
-    let previous = case.previous.as_ref().map(read_segmentation).transpose()?.map(|(labels, _)| labels);
+    let previous = case.previous.as_ref().map(|path| reader.read_segmentation(path)).transpose()?.map(|(labels, _)| labels);
     let made = preprocess_case(image, previous, model.plans, model.configuration, model.dataset)?;
     // of the previous stage, not of the truth
     let properties = CaseProperties { class_locations: None, ..made.properties };

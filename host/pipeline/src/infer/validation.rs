@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use ndarray::{Array4, ArrayView3, ArrayView4};
 use volume::files::npz::{Packing, write_npz};
 use volume::files::{ArrayView, CaseProperties};
-use volume::image::read_header;
 
 use super::output::Output;
 use super::prepare::{About, with_previous};
@@ -63,12 +62,12 @@ pub fn validate(model: &LoadedModel<'_>, options: &ValidationOptions<'_>, report
     let classes = export.labels().num_outputs();
     let window = Window::new(&model.configuration.patch_size);
     let next: Vec<Next<'_>> = options.next_stages.iter().map(|stage| Next::open(stage, options.preprocessed)).collect::<Result<_>>()?;
-    let (own, forward) = (model.configuration, model.plans.transpose_forward);
+    let (own, forward, reader) = (model.configuration, model.plans.transpose_forward, model.plans.reader()?);
     let (export, output, reference_of) = (&export, &output, &reference);
     let stages = Stages {
         prepare: |case: &String| {
             let properties = CaseProperties::read(&folder.join(format!("{case}.pkl")))?;
-            let geometry = read_header(reference_of(case))?.geometry;
+            let geometry = reader.read_header(reference_of(case))?.geometry;
             Ok((image(&data, case, export.labels().foreground_labels())?, About { properties, geometry }))
         },
         predict: |image: &Array4<f32>| sliding_window(model.predictors, image, classes, &window),

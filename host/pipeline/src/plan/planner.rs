@@ -62,7 +62,7 @@ pub fn plan_experiment(name: &str, dataset: &DatasetJson, fingerprint: &Fingerpr
         dataset_name: name.to_owned(),
         original_median_spacing_after_transp: turned(median(&fingerprint.spacings)).to_vec(),
         original_median_shape_after_transp: turned(median(&shapes(fingerprint))).map(|n| n.round_ties_even() as usize).to_vec(),
-        image_reader_writer: dataset.reader_writer(),
+        image_reader_writer: dataset.reader()?.name().to_owned(),
         transpose_forward: forward,
         transpose_backward: inverse(forward),
         configurations,

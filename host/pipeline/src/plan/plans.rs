@@ -5,7 +5,10 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use volume::image::Reader;
+
 use super::{Configuration, legacy};
+use crate::dataset::named_reader;
 use crate::error::{Error, Result};
 use crate::json;
 
@@ -59,6 +62,14 @@ pub struct IntensityProperties {
 }
 
 impl Plans {
+    /// nnU-Net's reader of the images.
+    ///
+    /// # Errors
+    /// There is none of that name.
+    pub fn reader(&self) -> Result<Reader> {
+        named_reader("image_reader_writer", &self.image_reader_writer)
+    }
+
     /// Reads a plans file; `//` comments are accepted.
     ///
     /// # Errors

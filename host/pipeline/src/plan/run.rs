@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use volume::files::atomic::copy_atomic;
 
 use super::{Estimate, Plans, plan_experiment};
-use crate::dataset::DatasetJson;
+use crate::dataset::{DatasetJson, training_cases};
 use crate::error::{Error, Result};
 use crate::fingerprint::Fingerprint;
 use crate::json;
@@ -59,6 +59,9 @@ pub fn run(paths: &Paths, dataset: &str, options: &Options, estimate: Estimate<'
     let json = DatasetJson::read(&raw)?;
     let fingerprint = Fingerprint::read(&folder)?;
     let mut plans = plan_experiment(dataset, &json, &fingerprint, options, estimate)?;
+    if let Some(image) = training_cases(&raw, &json)?.first().and_then(|case| case.images.first()) {
+        plans.image_reader_writer = json.reader_of(image)?.name().to_owned();
+    }
     if plans.plans_name.is_empty() || plans.plans_name.contains(['/', '\\']) || plans.plans_name.contains("__") {
         return Err(Error::invalid(format!("{:?} is no name for plans; it must be without slashes and `__`", plans.plans_name)));
     }

@@ -2,9 +2,9 @@
 
 use ndarray::{Array3, Array4};
 use volume::crop::crop_to_nonzero;
-use volume::files::CaseProperties;
 use volume::files::properties::SitkStuff;
-use volume::image::{Geometry, Image};
+use volume::files::{CaseProperties, NdArray, Value};
+use volume::image::{Geometry, Image, Reader};
 use volume::resample::{compute_new_shape, resample_data, resample_seg};
 
 use super::{locations, normalize};
@@ -97,26 +97,46 @@ pub fn preprocess_case(
         true => Some(locations::class_locations(&seg, &dataset.label_manager()?)?),
         false => None,
     };
+    let stuff = reader_stuff(plans.reader()?, &geometry)?;
     let properties = CaseProperties {
         spacing: geometry.spacing.to_vec(),
-        sitk_stuff: sitk_stuff(&geometry),
+        sitk_stuff: stuff.0,
         shape_before_cropping,
         bbox_used_for_cropping: bbox.to_vec(),
         shape_after_cropping_and_before_resampling: shape.to_vec(),
         class_locations,
-        rest: Vec::new(),
+        rest: stuff.1,
     };
     Ok(PreprocessedCase { data, seg, properties })
 }
 
-/// What SimpleITK says of a NIfTI image (x, y, z); nothing of other formats.
-fn sitk_stuff(geometry: &Geometry) -> SitkStuff {
-    if geometry.nifti.is_none() {
-        return SitkStuff::default();
-    }
-    SitkStuff {
-        spacing: geometry.spacing.iter().rev().copied().collect(),
-        origin: geometry.origin.to_vec(),
-        direction: geometry.direction.as_flattened().to_vec(),
+/// What nnU-Net's reader remembers of a geometry, so that it can write it: SimpleITK's fields (x, y, z), or nibabel's affine matrices.
+fn reader_stuff(reader: Reader, geometry: &Geometry) -> Result<(SitkStuff, Vec<(String, Value)>)> {
+    let original = geometry.turned.as_ref().map(|turned| &turned.original);
+    match reader {
+        Reader::NaturalImage2D | Reader::Tiff3D => Ok((SitkStuff::default(), Vec::new())),
+        Reader::SimpleItk | Reader::SimpleItkReorient => {
+            let axes = if geometry.flat { 2 } else { 3 };
+            let stuff = SitkStuff {
+                spacing: geometry.spacing.iter().rev().take(axes).copied().collect(),
+                origin: geometry.origin.iter().take(axes).copied().collect(),
+                direction: geometry.direction.iter().take(axes).flat_map(|row| row.iter().take(axes).copied()).collect(),
+                original_orientation: geometry.turned.as_ref().map(|turned| turned.original_orientation()),
+            };
+            Ok((stuff, Vec::new()))
+        }
+        Reader::Nibabel | Reader::NibabelReorient => {
+            let matrix = |geometry: &Geometry| -> Result<Value> {
+                let [x, y, z] = geometry.affine();
+                let values = [x, y, z, [0.0, 0.0, 0.0, 1.0]].concat();
+                let array = NdArray::new(&[4, 4], &values).map_err(|error| Error::invalid(error.to_string()))?;
+                Ok(Value::NdArray(Box::new(array)))
+            };
+            let mut stuff = vec![("original_affine", matrix(original.unwrap_or(geometry))?)];
+            if original.is_some() {
+                stuff.push(("reoriented_affine", matrix(geometry)?));
+            }
+            Ok((SitkStuff::default(), vec![("nibabel_stuff".to_owned(), Value::dict(stuff))]))
+        }
     }
 }

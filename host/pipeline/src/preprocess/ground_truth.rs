@@ -4,14 +4,14 @@ use std::fs;
 use std::path::Path;
 
 use volume::files::atomic::copy_atomic;
-use volume::image::write_segmentation;
+use volume::image::{files, write_segmentation};
 
 use crate::dataset::{Case, DatasetJson, read_labels};
 use crate::error::{Error, Result};
 
 /// Copies the label image of each case to `gt_segmentations/{case}{ending}` in `folder` unless what is there is as new.
 ///
-/// Where `dataset.json` gave -1 for the ignore label, the copies hold the label that it stands for.
+/// A copy stands alone: a stack has its spacing beside it, too. Where `dataset.json` gave -1 for the ignore label, the copies hold the label that it stands for.
 pub(super) fn copy(folder: &Path, cases: &[Case], dataset: &DatasetJson) -> Result<()> {
     let folder = folder.join("gt_segmentations");
     fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
@@ -22,7 +22,8 @@ pub(super) fn copy(folder: &Path, cases: &[Case], dataset: &DatasetJson) -> Resu
         if changed(&target).is_ok_and(|copied| copied >= source) {
             continue;
         }
-        if dataset.ignore_was_negative {
+        // what lies in several files is put in order under the name of the case
+        if dataset.ignore_was_negative || files(&case.label)?.len() > 1 {
             let (labels, geometry) = read_labels(&case.label, dataset).map_err(|error| error.in_case(&case.name))?;
             write_segmentation(&target, &labels, &geometry)?;
         } else {

@@ -109,8 +109,7 @@ impl Manifest {
     pub(super) fn has(&self, folder: &Path, case: &Case) -> Result<bool> {
         let Some(finished) = self.cases.get(&case.name) else { return Ok(false) };
         let sizes = files(folder, &case.name).map(|path| fs::metadata(path).map(|about| about.len()).ok());
-        let raw = raw_files(case);
-        if sizes != finished.made.map(Some) || !raw.into_iter().eq(finished.raw.iter().map(|known| &known.file)) {
+        if sizes != finished.made.map(Some) || !case.files()?.iter().eq(finished.raw.iter().map(|known| &known.file)) {
             return Ok(false);
         }
         for known in &finished.raw {
@@ -138,12 +137,8 @@ pub(super) struct RawFiles(Vec<RawFile>);
 
 impl RawFiles {
     pub(super) fn of(case: &Case) -> Result<Self> {
-        raw_files(case).into_iter().map(|path| RawFile::of(path)).collect::<Result<_>>().map(Self)
+        case.files()?.iter().map(|path| RawFile::of(path)).collect::<Result<_>>().map(Self)
     }
-}
-
-fn raw_files(case: &Case) -> Vec<&PathBuf> {
-    case.images.iter().chain([&case.label]).collect()
 }
 
 impl RawFile {

@@ -8,11 +8,10 @@ use std::time::{Duration, Instant};
 use volume::files::ArrayView;
 use volume::files::atomic::remove_stale;
 use volume::files::npz::{Packing, write_npz};
-use volume::image::read_channels;
 
 use super::manifest::{self, Finished, Manifest, RawFiles};
 use super::{PreprocessedCase, ground_truth, preprocess_case};
-use crate::dataset::{Case, DatasetJson, read_labels, training_cases};
+use crate::dataset::{Case, DatasetJson, read_labels_with, training_cases};
 use crate::error::{Error, Result};
 use crate::json;
 use crate::paths::Paths;
@@ -145,9 +144,10 @@ impl Job<'_> {
 
     /// Reads, preprocesses and writes one case. The properties are written last: where they are, the arrays are.
     fn make(&self, case: &Case) -> Result<()> {
-        let (image, warnings) = read_channels(&case.images)?;
+        let reader = self.plans.reader()?;
+        let (image, warnings) = reader.read_channels(&case.images)?;
         warnings.iter().for_each(|warning| tracing::warn!("{}: {warning}", case.name));
-        let (seg, _) = read_labels(&case.label, self.dataset)?;
+        let (seg, _) = read_labels_with(reader, &case.label, self.dataset)?;
         let made = preprocess_case(image, Some(seg), self.plans, self.configuration, self.dataset)?;
         let [npz, pkl] = manifest::files(self.folder, &case.name);
         write_arrays(&npz, &made)?;
