@@ -384,3 +384,36 @@ proptest! {
         let _ = read_header(&path);
     }
 }
+
+#[test]
+fn channels_are_split_as_they_are_stored() {
+    let dir = tempfile::tempdir().unwrap();
+    let (whole, name) = (dir.path().join("a.nii"), |channel: usize| dir.path().join(format!("a_{channel:04}.nii.gz")));
+    let stored: Vec<i16> = (-6..6).collect();
+    for big in [false, true] {
+        let bytes: Vec<u8> = stored.iter().flat_map(|v| if big { v.to_be_bytes() } else { v.to_le_bytes() }).collect();
+        let mut file = nifti_1(4, &stored.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<_>>(), (0.5, 10.0), big);
+        // x, y, z, channel = 3, 2, 1, 2
+        for (at, length) in [(40, 4i16), (46, 1), (48, 2)] {
+            file[at..at + 2].copy_from_slice(&if big { length.to_be_bytes() } else { length.to_le_bytes() });
+        }
+        file.truncate(352);
+        file.extend(&bytes);
+        fs::write(&whole, &file).unwrap();
+        assert_eq!(split_channels(&whole, name).unwrap(), 2);
+        let image = read_image(&whole).unwrap();
+        for channel in 0..2 {
+            let one = read_image(name(channel)).unwrap();
+            assert_eq!(one.data.index_axis(ndarray::Axis(0), 0), image.data.index_axis(ndarray::Axis(0), channel));
+            assert_eq!(one.data[(0, 0, 0, 0)], 10.0 + 0.5 * f32::from(stored[6 * channel]));
+            assert_eq!(one.geometry.spacing, image.geometry.spacing);
+            let mut bytes = Vec::new();
+            GzDecoder::new(fs::File::open(name(channel)).unwrap()).read_to_end(&mut bytes).unwrap();
+            let voxels: Vec<i16> = bytes[352..].chunks_exact(2).map(|v| i16::from_le_bytes([v[0], v[1]])).collect();
+            assert_eq!((bytes[70], voxels.as_slice()), (4, &stored[6 * channel..6 * channel + 6]), "type and values to the bit");
+        }
+        fs::write(&whole, &file[..file.len() - 3]).unwrap();
+        assert!(split_channels(&whole, name).unwrap_err().to_string().contains("is cut short: 10 of 12 voxels"));
+    }
+    assert!(split_channels("a.png", name).is_err());
+}

@@ -38,6 +38,12 @@ impl<'a> ArchiveWriter<'a> {
     /// Appends a member whose content is `parts` one after the other.
     pub(super) fn add(&mut self, name: &str, packing: Packing, parts: &[&[u8]]) -> Result<()> {
         let len = parts.iter().fold(0, |n: u64, part| n.saturating_add(part.len() as u64));
+        self.start(name, packing, len)?;
+        parts.iter().try_for_each(|part| self.write(part))
+    }
+
+    /// Begins a member of `len` bytes, which [`ArchiveWriter::write`] gives it.
+    pub(super) fn start(&mut self, name: &str, packing: Packing, len: u64) -> Result<()> {
         let method = match packing {
             Packing::Stored => CompressionMethod::Stored,
             Packing::Deflated => CompressionMethod::Deflated,
@@ -48,8 +54,12 @@ impl<'a> ArchiveWriter<'a> {
             // Deflate can lengthen what it packs, by far less than this.
             .large_file(len > u64::from(u32::MAX) - (1 << 24))
             .with_alignment(ALIGNMENT);
-        self.zip.start_file(name, options).map_err(|e| self.error(e))?;
-        parts.iter().try_for_each(|part| self.zip.write_all(part)).map_err(FileError::io("write", self.path))
+        self.zip.start_file(name, options).map_err(|e| self.error(e))
+    }
+
+    /// Appends to the member that was begun last.
+    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.zip.write_all(bytes).map_err(FileError::io("write", self.path))
     }
 
     /// Writes the directory at the end.
@@ -127,6 +137,11 @@ impl<R: Read + Seek> Archive<R> {
             Ok(len) if fits && plausible => Ok(Member { name, start, len, stored, packed }),
             _ => malformed!("zip member {name} of {packed} bytes ({len} unpacked) does not fit the file of {total} bytes"),
         }
+    }
+
+    /// The content of member `index` as a stream; its checksum is verified where the stream ends.
+    pub(super) fn stream(&mut self, index: usize) -> std::result::Result<impl Read + '_, Malformed> {
+        self.zip.by_index(index).map_err(|e| Malformed(format!("zip member {index}: {e}")))
     }
 
     /// The content of member `index`, its checksum verified.

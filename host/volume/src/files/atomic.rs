@@ -44,13 +44,13 @@ pub fn copy_atomic(from: &Path, to: &Path) -> Result<()> {
     write_atomic(to, |out| io::copy(&mut source, out).map(drop).map_err(FileError::io("copy into", to)))
 }
 
-/// Removes the temporary files that writers which were killed left in `folder`; returns how many.
+/// Removes the temporary files and folders that writers which were killed left in `folder`; returns how many.
 ///
-/// A file goes when its name is one that [`write_atomic`] makes and the process in its name is not running; on systems
+/// One goes when its name is one that [`temp_path`] makes and the process in its name is not running; on systems
 /// without `/proc` only the own process counts as running. A folder that does not exist has none.
 ///
 /// # Errors
-/// The folder cannot be listed, or a file not removed.
+/// The folder cannot be listed, or something in it not removed.
 pub fn remove_stale(folder: &Path) -> Result<usize> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
@@ -61,8 +61,9 @@ pub fn remove_stale(folder: &Path) -> Result<usize> {
     for entry in entries {
         let path = entry.map_err(FileError::io("list", folder))?.path();
         let Some(pid) = path.file_name().and_then(|n| writer_of(&n.to_string_lossy())) else { continue };
-        if path.is_file() && !is_running(pid) {
-            fs::remove_file(&path).map_err(FileError::io("remove", &path))?;
+        if !is_running(pid) {
+            let gone = if path.is_dir() && !path.is_symlink() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+            gone.map_err(FileError::io("remove", &path))?;
             removed += 1;
         }
     }
@@ -85,8 +86,11 @@ fn fill_and_rename<E: From<FileError>>(
     Ok(())
 }
 
-/// `.{name}.{process id}.tmp` beside `path`.
-fn temp_path(path: &Path) -> Result<PathBuf> {
+/// `.{name}.{process id}.tmp` beside `path`, where what becomes `path` is made.
+///
+/// # Errors
+/// The path names no file.
+pub fn temp_path(path: &Path) -> Result<PathBuf> {
     let Some(name) = path.file_name() else {
         let no_name = io::Error::new(io::ErrorKind::InvalidInput, "the path names no file");
         return Err(FileError::io("write", path)(no_name));
@@ -180,7 +184,8 @@ mod tests {
         for name in kept.iter().chain(&[".x.npz.4294967294.tmp"]) {
             fs::write(dir.path().join(name), b"x").unwrap();
         }
-        assert_eq!(remove_stale(dir.path()).unwrap(), 1);
+        fs::create_dir_all(dir.path().join(".folder.4294967294.tmp/inside")).unwrap();
+        assert_eq!(remove_stale(dir.path()).unwrap(), 2);
         let mut kept = kept.map(String::from);
         kept.sort();
         assert_eq!(names(dir.path()), kept);

@@ -8,8 +8,9 @@ use std::path::Path;
 pub use super::archive::Packing;
 use super::archive::{Archive, ArchiveWriter};
 use super::atomic::write_atomic;
-use super::ndarray::{ArrayView, NdArray};
-use super::{FileError, Result, npy};
+use super::dtype::Dtype;
+use super::ndarray::{ArrayView, NdArray, count};
+use super::{FileError, Malformed, Result, npy};
 
 /// Writes `arrays` with their names to `path`, atomically; equal arrays give equal bytes.
 ///
@@ -28,6 +29,35 @@ pub fn write_npz(path: &Path, arrays: &[(&str, ArrayView<'_>)], packing: Packing
     })
 }
 
+/// As [`write_npz`], of one f32 array whose elements `fill` gives piece by piece in C order, so that it need never be whole in memory.
+///
+/// # Errors
+/// As [`write_npz`]; what `fill` returns; pieces that are more or fewer elements than `shape` has.
+pub fn write_npz_pieces<E: From<FileError>>(
+    path: &Path,
+    name: &str,
+    shape: &[usize],
+    packing: Packing,
+    fill: impl FnOnce(&mut dyn FnMut(&[f32]) -> Result<()>) -> std::result::Result<(), E>,
+) -> std::result::Result<(), E> {
+    let wanted = count(shape, Dtype::F32).map_err(|e| e.at(path))?;
+    write_atomic(path, |out| {
+        let mut archive = ArchiveWriter::new(out, path);
+        let header = npy::header(Dtype::F32, shape).map_err(|e| e.at(path))?;
+        archive.start(&format!("{name}.npy"), packing, header.len() as u64 + 4 * wanted as u64)?;
+        archive.write(&header)?;
+        let mut given = 0;
+        fill(&mut |piece| {
+            given += piece.len();
+            archive.write(bytemuck::cast_slice(piece))
+        })?;
+        if given != wanted {
+            return Err(Malformed(format!("array `{name}` of shape {shape:?} was given {given} elements")).at(path).into());
+        }
+        Ok(archive.finish()?)
+    })
+}
+
 /// Reads all arrays of the npz at `path`, with their names, in the order of the file; checksums are verified.
 ///
 /// # Errors
@@ -41,7 +71,7 @@ pub fn read_npz(path: &Path) -> Result<Vec<(String, NdArray)>> {
             Ok((array_name(&name).to_owned(), array))
         })
         .collect::<std::result::Result<_, _>>()
-        .map_err(|e: super::Malformed| e.at(path))
+        .map_err(|e: Malformed| e.at(path))
 }
 
 /// Reads the one array `name` of the npz at `path`.
@@ -67,5 +97,5 @@ pub(super) fn array_name(member: &str) -> &str {
 }
 
 pub(super) fn missing(path: &Path, name: &str, names: &[String]) -> FileError {
-    super::Malformed(format!("no array `{name}`; it holds {}", names.join(", "))).at(path)
+    Malformed(format!("no array `{name}`; it holds {}", names.join(", "))).at(path)
 }

@@ -134,6 +134,21 @@ pub fn read_header(path: impl AsRef<Path>) -> Result<ImageHeader, ImageError> {
     format(path)?.header(path)
 }
 
+/// Writes each channel of the NIfTI image at `path` to a file of its own, which `name` gives for its number, and returns how many
+/// there are. Voxels keep type, scaling and value to the bit; one channel at a time is in memory.
+///
+/// # Errors
+/// As [`read_image`]; no NIfTI; what the system refuses.
+pub fn split_channels(path: impl AsRef<Path>, name: impl Fn(usize) -> PathBuf) -> Result<usize, ImageError> {
+    let path = path.as_ref();
+    let text = path.to_string_lossy().to_lowercase();
+    if [".nii", ".nii.gz"].iter().any(|ending| text.ends_with(ending)) {
+        nifti::split_channels(path, name)
+    } else {
+        Err(ImageError::malformed(path, "is no NIfTI image; only those are split"))
+    }
+}
+
 /// Reads the channels of one case, a file each, and stacks them; the geometry is the first file's.
 ///
 /// The strings are warnings: files that disagree on position or orientation.

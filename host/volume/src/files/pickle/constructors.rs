@@ -9,6 +9,11 @@ use crate::files::ndarray::{MOST_AXES, NdArray, Scalar, fortran_to_c};
 
 type Result<T> = std::result::Result<T, Malformed>;
 
+/// Where nnU-Net has its postprocessing, whose name its `postprocessing.pkl` holds.
+pub(super) const POSTPROCESSING: &str = "nnunetv2.postprocessing.remove_connected_components";
+/// What it is called there.
+pub(super) const LARGEST_COMPONENT: &str = "remove_all_but_largest_component_from_segmentation";
+
 /// A constructor on the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Global {
@@ -27,6 +32,7 @@ pub(super) enum Global {
     Reconstruct,
     FromBuffer,
     NdArray,
+    LargestComponent,
 }
 
 impl Global {
@@ -48,6 +54,7 @@ impl Global {
             ("numpy.core.multiarray" | "numpy._core.multiarray", "scalar") => Some(Self::NumpyScalar),
             ("numpy.core.multiarray" | "numpy._core.multiarray", "_reconstruct") => Some(Self::Reconstruct),
             ("numpy.core.numeric" | "numpy._core.numeric", "_frombuffer") => Some(Self::FromBuffer),
+            (module, LARGEST_COMPONENT) if module.starts_with("nnunetv2.") => Some(Self::LargestComponent),
             _ => None,
         };
         found.ok_or_else(|| Malformed(format!("`{module}.{name}` is not on the list of what a pickle may build")))

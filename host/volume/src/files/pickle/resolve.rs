@@ -89,6 +89,7 @@ impl Resolver<'_> {
                 if *ordered { Value::OrderedDict(entries) } else { Value::Dict(entries) }
             }
             Node::Global(Global::TorchDtype(dtype)) => Value::TorchDtype(*dtype),
+            Node::Global(Global::LargestComponent) => Value::LargestComponent,
             Node::Global(global) => return malformed!("pickle holds the bare constructor {global:?} as a value"),
             Node::NumpyDtype(dtype) => Value::NumpyDtype(*dtype),
             Node::NumpyScalar(scalar) => Value::NumpyScalar(*scalar),

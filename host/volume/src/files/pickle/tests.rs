@@ -100,6 +100,7 @@ fn what_is_written_reads_back() {
         Value::Size(vec![1, 2, 3, 4]),
         Value::TorchDtype(Dtype::BF16),
         Value::NumpyDtype(Dtype::Bool),
+        Value::LargestComponent,
         Value::Tuple(vec![]),
         Value::List(vec![]),
         Value::Dict(vec![]),
@@ -120,6 +121,11 @@ fn foreign_constructors_are_refused_by_name() {
     assert_eq!(found, "pickle at byte 0: `os.system` is not on the list of what a pickle may build");
     assert!(error(b"\x8c\x08builtins\x8c\x04eval\x93.").contains("`builtins.eval`"));
     assert!(error(b"ctorch\nload\n.").contains("`torch.load`"));
+    // nnU-Net's postprocessing is a name that may be held, and not called
+    let name = b"cnnunetv2.postprocessing.remove_connected_components\nremove_all_but_largest_component_from_segmentation\n";
+    assert_eq!(read(&[name, &b"."[..]].concat()).unwrap(), Value::LargestComponent);
+    assert!(error(&[name, &b")R."[..]].concat()).contains("wrong kinds"));
+    assert!(error(b"cevil.nnunetv2.x\nremove_all_but_largest_component_from_segmentation\n.").contains("not on the list"));
     // a constructor that is on the list, but as a value
     assert!(error(b"ccollections\nOrderedDict\n.").contains("bare constructor OrderedDict"));
     assert!(error(b"ccollections\nOrderedDict\nK\x01\x85R.").contains("wrong kinds"));

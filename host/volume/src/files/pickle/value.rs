@@ -43,6 +43,8 @@ pub enum Value {
     Device(String),
     /// A `torch.Size`.
     Size(Vec<i64>),
+    /// nnU-Net's postprocessing, `remove_all_but_largest_component_from_segmentation`, by its name: nothing calls it.
+    LargestComponent,
 }
 
 /// A storage of a PyTorch archive: the member `data/{key}`.
@@ -211,6 +213,7 @@ impl Value {
             Self::NumpyDtype(_) => "numpy.dtype",
             Self::Tensor(_) => "torch.Tensor",
             Self::TorchDtype(_) => "torch.dtype",
+            Self::LargestComponent => "function",
             Self::Device(_) => "torch.device",
             Self::Size(_) => "torch.Size",
         }

@@ -1,5 +1,6 @@
 //! Pickles of protocol 2, as `torch.save` writes them.
 
+use super::constructors::{LARGEST_COMPONENT, POSTPROCESSING};
 use super::value::{TensorRef, Value};
 use crate::files::dtype::Dtype;
 use crate::files::error::{Malformed, malformed};
@@ -59,6 +60,7 @@ impl Writer {
             Value::NdArray(array) => self.array(array)?,
             Value::NumpyDtype(dtype) => self.numpy_dtype(*dtype)?,
             Value::Tensor(tensor) => self.tensor(tensor)?,
+            Value::LargestComponent => self.global(POSTPROCESSING, LARGEST_COMPONENT),
             Value::TorchDtype(dtype) => self.global("torch", dtype.torch_name()),
             Value::Device(name) => {
                 self.global("torch", "device");

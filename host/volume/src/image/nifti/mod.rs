@@ -1,6 +1,7 @@
 //! NIfTI-1 and NIfTI-2 in one file, plain or compressed with gzip.
 
 mod header;
+mod split;
 
 use super::voxels::{Content, DEFLATE_LIMIT, Kind, Opened, Stored, Voxels, open_file};
 use super::{Format, Geometry, ImageError, ImageHeader};
@@ -9,6 +10,7 @@ use crate::files::atomic::write_atomic;
 use flate2::bufread::MultiGzDecoder;
 use flate2::{Compression, GzBuilder};
 use header::Header;
+pub(super) use split::split_channels;
 use std::io::{BufRead, Read, Write};
 use std::path::Path;
 
@@ -31,22 +33,32 @@ const KINDS: [(i16, Kind); 10] = [
 
 pub(super) struct Nifti;
 
+/// The header, what follows it, and how many bytes that can be at most.
+fn open(path: &Path) -> Result<(Header, Box<dyn Read>, u64), ImageError> {
+    let (mut file, length) = open_file(path)?;
+    let compressed = file.fill_buf().map_err(ImageError::read(path))?.starts_with(&[0x1f, 0x8b]);
+    let (mut content, at_most): (Box<dyn Read>, u64) =
+        if compressed { (Box::new(MultiGzDecoder::new(file)), length.saturating_mul(DEFLATE_LIMIT)) } else { (Box::new(file), length) };
+    Ok((Header::read(path, &mut content)?, content, at_most))
+}
+
+/// The type of the voxels behind a header.
+fn kind(path: &Path, header: &Header) -> Result<Kind, ImageError> {
+    let known = KINDS.iter().find(|(code, _)| *code == header.datatype).map(|(_, kind)| *kind);
+    known.ok_or_else(|| {
+        let code = header.datatype;
+        ImageError::malformed(
+            path,
+            format!("datatype is {code}; wanted integers of 8 to 64 bits (2, 4, 8, 256, 512, 768, 1024, 1280), f32 (16) or f64 (64)"),
+        )
+    })
+}
+
 impl Format for Nifti {
     fn open(&self, path: &Path) -> Result<Opened, ImageError> {
-        let (mut file, length) = open_file(path)?;
-        let compressed = file.fill_buf().map_err(ImageError::read(path))?.starts_with(&[0x1f, 0x8b]);
-        let (mut content, at_most): (Box<dyn Read>, u64) =
-            if compressed { (Box::new(MultiGzDecoder::new(file)), length.saturating_mul(DEFLATE_LIMIT)) } else { (Box::new(file), length) };
-        let header = Header::read(path, &mut content)?;
+        let (header, mut content, at_most) = open(path)?;
         let (channels, shape) = shape(path, &header.dim)?;
-        let kind = KINDS.iter().find(|(code, _)| *code == header.datatype).map(|(_, kind)| *kind);
-        let kind = kind.ok_or_else(|| {
-            let code = header.datatype;
-            ImageError::malformed(
-                path,
-                format!("datatype is {code}; wanted integers of 8 to 64 bits (2, 4, 8, 256, 512, 768, 1024, 1280), f32 (16) or f64 (64)"),
-            )
-        })?;
+        let kind = kind(path, &header)?;
         std::io::copy(&mut content.by_ref().take(header.offset), &mut std::io::sink()).map_err(ImageError::read(path))?;
         let scale = (header.slope, header.inter);
         Ok(Opened {
@@ -55,30 +67,39 @@ impl Format for Nifti {
         })
     }
 
-    /// Compressed where the name ends in `.gz`.
     fn write(&self, path: &Path, content: Content<'_>, geometry: &Geometry) -> Result<(), ImageError> {
         let kind = content.kind();
         let datatype = KINDS.iter().find(|(_, known)| *known == kind).map_or(0, |(code, _)| *code);
         let header =
             Header { dim: content.lengths(geometry.flat), datatype, slope: 1.0, inter: 0.0, big_endian: false, offset: 0, geometry: geometry.into() };
-        let header = header.to_bytes(path, kind.bytes())?;
-        let compressed = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gz"));
-        let written = write_atomic(path, |out| {
-            let mut write = || {
-                if !compressed {
-                    out.write_all(&header)?;
-                    return content.write(out, false);
-                }
-                // no time, no name: equal images make equal files
-                let mut encoder = GzBuilder::new().mtime(0).write(&mut *out, LEVEL);
-                encoder.write_all(&header)?;
-                content.write(&mut encoder, false)?;
-                encoder.finish().map(drop)
-            };
-            write().map_err(FileError::io("write", path))
-        });
-        Ok(written?)
+        write(path, &header, kind.bytes(), |mut out| content.write(&mut out, false))
     }
+}
+
+/// Writes a header and, by `voxels`, what belongs behind it; compressed where the name ends in `.gz`.
+fn write(
+    path: &Path,
+    header: &Header,
+    bytes_per_voxel: usize,
+    voxels: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
+) -> Result<(), ImageError> {
+    let header = header.to_bytes(path, bytes_per_voxel)?;
+    let compressed = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gz"));
+    let written = write_atomic(path, |out| {
+        let write = || {
+            if !compressed {
+                out.write_all(&header)?;
+                return voxels(out);
+            }
+            // no time, no name: equal images make equal files
+            let mut encoder = GzBuilder::new().mtime(0).write(&mut *out, LEVEL);
+            encoder.write_all(&header)?;
+            voxels(&mut encoder)?;
+            encoder.finish().map(drop)
+        };
+        write().map_err(FileError::io("write", path))
+    });
+    Ok(written?)
 }
 
 /// Channels and (z, y, x): x, y, or x, y, z, or x, y, z, channel; axes of length 1 may follow.
