@@ -2,17 +2,28 @@
 
 pub mod augment;
 pub mod checkpoint;
+pub mod convert;
+pub mod crossval;
 pub mod dataset;
+pub mod ensemble;
 pub mod error;
 pub mod evaluate;
 pub mod fingerprint;
 pub mod infer;
 pub mod json;
 pub mod loader;
+mod memory;
+pub mod overlay;
 pub mod paths;
 pub mod phantom;
 pub mod plan;
+pub mod postprocess;
 pub mod preprocess;
 pub mod progress;
+pub mod select;
+pub mod share;
 pub mod splits;
+mod staging;
+#[cfg(test)]
+mod test_data;
 pub mod train;

@@ -61,17 +61,8 @@ impl Paths {
         let id: u32 = id_or_name.parse().map_err(|_| {
             Error::invalid(format!("{id_or_name} is no dataset: give its number, or its folder's name such as Dataset004_Hippocampus"))
         })?;
-        let mut names: Vec<String> = Vec::new();
-        for folder in self.all() {
-            let Ok(entries) = std::fs::read_dir(folder) else { continue };
-            names.extend(
-                entries
-                    .flatten()
-                    .filter(|entry| entry.path().is_dir())
-                    .filter_map(|entry| entry.file_name().into_string().ok())
-                    .filter(|name| dataset_id(name) == Some(id)),
-            );
-        }
+        let name = |folder: &PathBuf| Some(folder.file_name()?.to_str()?.to_owned());
+        let mut names: Vec<String> = self.folders_of(id).iter().filter_map(name).collect();
         names.sort();
         names.dedup();
         match names.as_slice() {
@@ -83,6 +74,13 @@ impl Paths {
                 self.list()
             ))),
         }
+    }
+
+    /// The folders of the dataset with this number, in any of the three folders.
+    pub fn folders_of(&self, id: u32) -> Vec<PathBuf> {
+        let entries = self.all().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten().map(|entry| entry.path());
+        let is_it = |path: &PathBuf| path.is_dir() && path.file_name().and_then(|name| name.to_str()).and_then(dataset_id) == Some(id);
+        entries.filter(is_it).collect()
     }
 
     fn all(&self) -> impl Iterator<Item = &PathBuf> {
@@ -108,6 +106,24 @@ impl Paths {
         }
         Ok(self.results()?.join(dataset).join(format!("{trainer}__{plans}__{configuration}")))
     }
+}
+
+/// The file `name` in `folder`, or else in one of the two folders above it: the predictions of a validation lie two below their model's
+/// `dataset.json` and `plans.json`.
+///
+/// # Errors
+/// It is in none of them.
+pub fn nearest(folder: &Path, name: &str) -> Result<PathBuf> {
+    let absolute = std::path::absolute(folder).map_err(Error::io("find", folder))?;
+    let found = absolute.ancestors().take(3).map(|folder| folder.join(name)).find(|path| path.is_file());
+    found.ok_or_else(|| Error::content(folder, format!("there is no {name}, nor in the two folders above")))
+}
+
+/// A path as a shell takes it.
+pub fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || "/._-+=:,@".contains(c));
+    if plain { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 /// The number in a dataset's folder name: `Dataset004_Hippocampus` is 4.

@@ -105,20 +105,35 @@ fn score(
         num_processes,
         report,
         |pair| {
-            let (reference, prediction) = (read(&pair.reference)?, read(&pair.prediction)?);
-            if reference.shape() != prediction.shape() {
-                let (found, wanted) = (prediction.shape(), reference.shape());
-                return Err(Error::content(&pair.prediction, format!("the shape (z, y, x) is {found:?}, but that of the reference {wanted:?}")));
-            }
-            let overlap = Overlap::count(&reference, &prediction, ignore);
-            Ok(CaseMetrics {
-                metrics: structures.iter().map(|structure| (structure.key(), overlap.metrics(structure))).collect(),
-                prediction_file: pair.prediction.to_string_lossy().into_owned(),
-                reference_file: pair.reference.to_string_lossy().into_owned(),
-            })
+            let (reference, prediction) = pair.read(&read)?;
+            Ok(pair.metrics(&Overlap::count(&reference, &prediction, ignore), structures))
         },
     )?;
-    Ok(Summary::new(&structures.iter().map(Structure::key).collect::<Vec<_>>(), cases))
+    Ok(Summary::of(structures, cases))
+}
+
+impl Pair {
+    /// Reference and prediction, (z, y, x) each.
+    ///
+    /// # Errors
+    /// What `read` returns; they differ in shape.
+    pub(crate) fn read(&self, read: impl Fn(&Path) -> Result<Array3<i16>>) -> Result<(Array3<i16>, Array3<i16>)> {
+        let (reference, prediction) = (read(&self.reference)?, read(&self.prediction)?);
+        if reference.shape() != prediction.shape() {
+            let (found, wanted) = (prediction.shape(), reference.shape());
+            return Err(Error::content(&self.prediction, format!("the shape (z, y, x) is {found:?}, but that of the reference {wanted:?}")));
+        }
+        Ok((reference, prediction))
+    }
+
+    /// The metrics of this case.
+    pub(crate) fn metrics(&self, overlap: &Overlap, structures: &[Structure]) -> CaseMetrics {
+        CaseMetrics {
+            metrics: structures.iter().map(|structure| (structure.key(), overlap.metrics(structure))).collect(),
+            prediction_file: self.prediction.to_string_lossy().into_owned(),
+            reference_file: self.reference.to_string_lossy().into_owned(),
+        }
+    }
 }
 
 /// The files with one of `endings` in both folders, sorted.
@@ -145,7 +160,8 @@ fn pair_up(references: &Path, predictions: &Path, endings: &[&str], chill: bool)
     Ok(found.into_iter().map(pair).collect())
 }
 
-fn files(folder: &Path, endings: &[&str]) -> Result<BTreeSet<String>> {
+/// The names of the files in `folder` with one of `endings`; hidden ones are nobody's.
+pub(crate) fn files(folder: &Path, endings: &[&str]) -> Result<BTreeSet<String>> {
     let mut names = BTreeSet::new();
     for entry in std::fs::read_dir(folder).map_err(Error::io("list", folder))? {
         let path = entry.map_err(Error::io("list", folder))?.path();

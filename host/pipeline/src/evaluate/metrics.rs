@@ -59,11 +59,16 @@ impl Structure {
         }
     }
 
-    fn contains(&self, label: i16) -> bool {
+    /// The labels that it is made of.
+    pub fn values(&self) -> &[i16] {
         match self {
-            Self::Label(own) => *own == label,
-            Self::Region(labels) => labels.contains(&label),
+            Self::Label(label) => std::slice::from_ref(label),
+            Self::Region(labels) => labels,
         }
+    }
+
+    fn contains(&self, label: i16) -> bool {
+        self.values().contains(&label)
     }
 }
 

@@ -4,6 +4,7 @@ mod folder;
 mod metrics;
 mod summary;
 
+pub(crate) use folder::files;
 pub use folder::{Options, Pair, evaluate_folder, evaluate_pairs, evaluate_simple};
 pub use metrics::{Metrics, Overlap, Structure};
 pub use summary::{CaseMetrics, Summary};

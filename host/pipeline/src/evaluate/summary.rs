@@ -44,6 +44,11 @@ impl Summary {
         Self { foreground_mean: mean(&foreground), mean: means.into_iter().collect(), metric_per_case: cases }
     }
 
+    /// The means of `cases`, which all have `structures`.
+    pub(crate) fn of(structures: &[super::Structure], cases: Vec<CaseMetrics>) -> Self {
+        Self::new(&structures.iter().map(super::Structure::key).collect::<Vec<_>>(), cases)
+    }
+
     /// Reads a `summary.json`.
     ///
     /// # Errors

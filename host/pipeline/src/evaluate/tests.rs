@@ -1,23 +1,10 @@
 use super::*;
-use crate::dataset::DatasetJson;
 use crate::progress::silent;
+use crate::test_data::{dataset, reference};
 use ndarray::Array3;
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use volume::image::{Geometry, write_segmentation};
-
-fn reference(name: &str) -> Option<PathBuf> {
-    let found = std::env::var_os("NNUNET_REFERENCE").map(|folder| Path::new(&folder).join(name));
-    if found.is_none() {
-        eprintln!("skipped: NNUNET_REFERENCE is not set");
-    }
-    found
-}
-
-fn dataset(labels: Value, order: Value) -> DatasetJson {
-    let file = json!({"channel_names": {"0": "MRI"}, "labels": labels, "regions_class_order": order, "numTraining": 3, "file_ending": ".nii.gz"});
-    serde_json::from_value(file).unwrap()
-}
 
 /// Writes the summary with the paths that the reference was made with, and compares the bytes.
 fn same_file(mut summary: Summary, folder: &Path, name: &str) {

@@ -11,6 +11,7 @@ mod run;
 mod search;
 mod spacing;
 mod topology;
+mod transfer;
 
 pub use configuration::{ArchitecturePlan, Configuration};
 pub use planner::{Estimate, plan_experiment};
@@ -19,6 +20,7 @@ pub use presets::{PRESETS, Preset};
 pub use resampling::{Resampling, ResamplingPlan};
 pub use run::{Options, run};
 pub use topology::{Topology, topology};
+pub use transfer::{Transfer, move_plans};
 
 #[cfg(test)]
 mod properties;

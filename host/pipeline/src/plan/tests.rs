@@ -120,7 +120,7 @@ fn minimal() -> Plans {
 }
 
 /// Plans of a made-up dataset.
-fn example(planner: &str) -> Plans {
+pub(crate) fn example(planner: &str) -> Plans {
     let dataset: DatasetJson = serde_json::from_value(
         json!({"channel_names": {"0": "MRI"}, "labels": {"background": 0, "a": 1, "b": 2}, "numTraining": 60, "file_ending": ".nii.gz"}),
     )
