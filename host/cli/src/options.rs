@@ -4,7 +4,7 @@ use crate::failure::Failure;
 use clap::Args;
 use engine::Device;
 use pipeline::paths::Paths;
-use registry::Registry;
+use registry::{DEFAULT_TRAINER, Registry};
 use std::{env, path::PathBuf};
 
 // The doc comment of a flattened struct would become its command's description, so these have none.
@@ -53,6 +53,24 @@ impl DatasetsOption {
     pub(crate) fn resolve(&self, paths: &Paths) -> Result<Vec<String>, Failure> {
         self.datasets.iter().map(|dataset| Ok(paths.dataset(dataset)?)).collect()
     }
+}
+
+#[derive(Args)]
+pub(crate) struct ProcessesOption {
+    /// Cases at a time [default: nnUNet_def_n_proc, else 8]
+    #[arg(long = "np", value_name = "N")]
+    processes: Option<usize>,
+}
+
+impl ProcessesOption {
+    pub(crate) fn get(&self) -> Result<usize, Failure> {
+        processes(self.processes, "nnUNet_def_n_proc", 8)
+    }
+}
+
+/// The trainer config as folders name it: the empty one has two names, and one folder.
+pub(crate) fn trainer_folder(name: &str) -> &str {
+    if name == "base" { DEFAULT_TRAINER } else { name }
 }
 
 /// How many cases at a time: as given, else what the variable says, else `default`.

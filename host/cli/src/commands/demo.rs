@@ -7,7 +7,7 @@ use crate::{
     options::DeviceOption,
     show,
 };
-use pipeline::{dataset::images_in, evaluate::Summary, json, phantom, phantom::PhantomSpec};
+use pipeline::{dataset::images_in, evaluate::Summary, json, paths::quoted, phantom, phantom::PhantomSpec};
 use registry::{Kind, Options, Registry};
 use serde_json::{Value, json};
 use std::{
@@ -150,13 +150,6 @@ impl Shell<'_> {
             Err(source) => Err(Failure::Io { action: "run", path: program, source }),
         }
     }
-}
-
-/// A path as a shell takes it.
-fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    let plain = text.chars().all(|c| c.is_alphanumeric() || "/._-+=:,@".contains(c));
-    if plain { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 /// The words of a line whose quotes are those of [`quoted`].

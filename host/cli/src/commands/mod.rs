@@ -1,13 +1,25 @@
 //! The commands. A new one is a file with its flags and its `run`, and its lines here.
 
+mod accumulate_crossval_results;
+mod apply_postprocessing;
+mod convert_msd_dataset;
+mod convert_old_nnunet_dataset;
 mod demo;
+mod determine_postprocessing;
+mod download_pretrained_model_by_url;
+mod ensemble;
 mod evaluate_folder;
 mod evaluate_simple;
+mod export_model_to_zip;
 mod extract_fingerprint;
+mod find_best_configuration;
+mod install_pretrained_model_from_zip;
 mod link;
 mod list_plugins;
+mod move_plans_between_datasets;
 mod plan_and_preprocess;
 mod plan_experiment;
+mod plot_overlay_pngs;
 mod predict;
 mod predict_from_modelfolder;
 mod preprocess;
@@ -32,6 +44,18 @@ const ALL: &[Entry] = &[
     Entry::nnunet::<evaluate_folder::EvaluateFolder>(),
     Entry::nnunet::<evaluate_simple::EvaluateSimple>(),
     Entry::own::<verify::Verify>(),
+    Entry::nnunet::<accumulate_crossval_results::AccumulateCrossvalResults>(),
+    Entry::nnunet::<find_best_configuration::FindBestConfiguration>(),
+    Entry::nnunet::<ensemble::Ensemble>(),
+    Entry::nnunet::<determine_postprocessing::DeterminePostprocessing>(),
+    Entry::nnunet::<apply_postprocessing::ApplyPostprocessing>(),
+    Entry::nnunet::<export_model_to_zip::ExportModelToZip>(),
+    Entry::nnunet::<install_pretrained_model_from_zip::InstallPretrainedModelFromZip>(),
+    Entry::nnunet::<download_pretrained_model_by_url::DownloadPretrainedModelByUrl>(),
+    Entry::nnunet::<move_plans_between_datasets::MovePlansBetweenDatasets>(),
+    Entry::nnunet::<convert_msd_dataset::ConvertMsdDataset>(),
+    Entry::nnunet::<convert_old_nnunet_dataset::ConvertOldNnunetDataset>(),
+    Entry::nnunet::<plot_overlay_pngs::PlotOverlayPngs>(),
     Entry::own::<list_plugins::ListPlugins>(),
     Entry::own::<trust::Trust>(),
     Entry::own::<validate_plugin::ValidatePlugin>(),

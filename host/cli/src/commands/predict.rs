@@ -3,6 +3,7 @@
 use super::Run;
 use crate::{
     failure::Failure,
+    options::trainer_folder,
     prediction::{PredictionOptions, Share},
 };
 use pipeline::paths::Paths;
@@ -46,8 +47,7 @@ impl Run for Predict {
         let share = Share { num_parts: self.num_parts, part_id: self.part_id, continue_prediction: self.continue_prediction };
         let folder = || {
             let paths = Paths::from_env();
-            // the empty config has two names, and one folder
-            let trainer = if self.trainer == "base" { DEFAULT_TRAINER } else { &self.trainer };
+            let trainer = trainer_folder(&self.trainer);
             let folder = paths.model(&paths.dataset(&self.dataset)?, trainer, &self.plans, &self.configuration)?;
             match folder.is_dir() {
                 true => Ok(folder),

@@ -1,6 +1,7 @@
 //! Each command, run as a process.
 #![allow(clippy::unwrap_used)]
 
+mod after_training;
 mod errors;
 mod help;
 mod links;
@@ -64,6 +65,12 @@ impl User {
 }
 
 impl Done {
+    /// What it said on stdout, whatever progress it told on stderr.
+    fn finished(&self) -> &str {
+        assert_eq!(self.code, Some(0), "{}{}", self.out, self.err);
+        &self.out
+    }
+
     /// What it said on stderr, after nothing on stdout, with this exit code.
     fn failed_with(&self, code: i32) -> &str {
         assert_eq!((self.code, self.out.as_str()), (Some(code), ""), "{}", self.err);
