@@ -84,7 +84,7 @@ impl PredictionOptions {
         let Some(first) = loaded.first() else { return Err(Failure::usage("-f names no fold")) };
         let configuration = plans.configuration(&first.checkpoint.configuration)?;
         let networks: Vec<Network<'_>> =
-            loaded.iter().map(|fold| Network { model: &fold.model, mirror_axes: fold.checkpoint.mirror_axes.clone() }).collect();
+            loaded.iter().map(|fold| Network { model: &fold.model, mirror_axes: fold.checkpoint.mirror_axes.clone(), bytes: fold.bytes }).collect();
         let predictors: Vec<&dyn Predictor> = networks.iter().map(|network| network as &dyn Predictor).collect();
         let model = LoadedModel { plans: &plans, configuration: &configuration, dataset: &dataset, predictors: &predictors };
         let options = PredictOptions {

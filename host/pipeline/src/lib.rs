@@ -12,7 +12,7 @@ pub mod fingerprint;
 pub mod infer;
 pub mod json;
 pub mod loader;
-mod memory;
+pub mod memory;
 pub mod overlay;
 pub mod paths;
 pub mod phantom;

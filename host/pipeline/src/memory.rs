@@ -1,12 +1,16 @@
 //! How much memory there is, and how many cases fit into it.
 
 use crate::error::{Error, Result};
+use sysinfo::{MemoryRefreshKind, RefreshKind, System};
 
-/// Bytes that the system can give without swapping; none where it does not say.
-fn available() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let kib: u64 = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kib * 1024)
+/// Bytes that can still be had: what the system has free, or less where a control group limits it. `u64::MAX` where nobody can say.
+pub fn available() -> u64 {
+    let system = System::new_with_specifics(RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram()));
+    let free = match system.available_memory() {
+        0 => u64::MAX,
+        bytes => bytes,
+    };
+    system.cgroup_limits().map_or(free, |limits| free.min(limits.total_memory.saturating_sub(limits.rss)))
 }
 
 /// Of `wanted` cases at a time, as many as fit where each takes `bytes` at most.
@@ -14,7 +18,7 @@ fn available() -> Option<u64> {
 /// # Errors
 /// Not even one fits; both sizes are named.
 pub(crate) fn workers(wanted: usize, bytes: u64) -> Result<usize> {
-    available().map_or(Ok(wanted), |room| fitting(wanted, bytes, room))
+    fitting(wanted, bytes, available())
 }
 
 fn fitting(wanted: usize, bytes: u64, room: u64) -> Result<usize> {
@@ -28,6 +32,11 @@ fn fitting(wanted: usize, bytes: u64, room: u64) -> Result<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn some_memory_is_free() {
+        assert!(available() > 1 << 20);
+    }
 
     #[test]
     fn as_many_as_fit() {

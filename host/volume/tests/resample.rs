@@ -3,8 +3,9 @@
 mod common;
 
 use common::{Npz, json, lengths, noise, numbers, own_reference, reference};
-use ndarray::{Array3, Array4, Axis, Ix4};
-use volume::resample::{Order, ResampleOptions, compute_new_shape, resample_channel, resample_data, resample_seg};
+use ndarray::{Array3, Array4, Axis, Ix4, s};
+use proptest::prelude::*;
+use volume::resample::{Block, Order, Regrid, ResampleOptions, compute_new_shape, resample_channel, resample_data, resample_seg};
 
 fn options(order: u64, order_z: u64) -> ResampleOptions {
     let number = |order| Order::from_number(order).unwrap();
@@ -164,4 +165,51 @@ fn the_number_of_threads_changes_nothing() {
         pool.install(|| resample_channel(&image, [31, 17, 44], [1.0; 3], [1.0; 3], &ResampleOptions::IMAGE))
     };
     assert_eq!(on(1), on(3));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    /// A block comes out as it does of the whole volume, bit by bit, from no more than its source.
+    #[test]
+    fn blocks_are_parts_of_the_whole(
+        old in [1..14_usize, 1..14_usize, 1..14_usize], new in [1..20_usize, 1..20_usize, 1..20_usize], order in 0..3_usize, order_z in 0..3_usize,
+        thick in 0..4_usize, corners in [0.0..1.0, 0.0..1.0, 0.0..1.0, 0.0..1.0, 0.0..1.0, 0.0..1.0], seed: u64,
+    ) {
+        let mut noise = noise(seed);
+        let volume = Array3::from_shape_simple_fn(old, || noise() as f32 - 0.5);
+        let mut spacing = [1.0; 3];
+        if thick < 3 {
+            spacing[thick] = 5.0;
+        }
+        let orders = [Order::Nearest, Order::Linear, Order::Cubic];
+        let options = ResampleOptions { order: orders[order], order_z: orders[order_z], ..ResampleOptions::IMAGE };
+        let regrid = Regrid::new(old, new, spacing, [1.0; 3], Some(&options));
+        let whole = resample_channel(&volume, new, spacing, [1.0; 3], &options);
+        prop_assert_eq!(regrid.new_shape(), new);
+        let block: Block = std::array::from_fn(|axis| {
+            let at = |share: f64| (share * new[axis] as f64) as usize;
+            let (a, b) = (at(corners[2 * axis]), at(corners[2 * axis + 1]));
+            a.min(b)..a.max(b) + 1
+        });
+        let source = regrid.source(&block);
+        let [z, y, x] = source.clone();
+        let part = volume.slice(s![z, y, x]);
+        let found = regrid.resample(&part, source.clone().map(|side| side.start), &block);
+        let [z, y, x] = block.clone();
+        let wanted = whole.slice(s![z, y, x]);
+        prop_assert!(found.shape() == wanted.shape() && found.iter().zip(&wanted).all(|(a, b)| a.to_bits() == b.to_bits()));
+        for axis in 0..3 {
+            for known in 0..=old[axis] {
+                let complete = regrid.complete(axis, known);
+                let end = |k: usize| {
+                    let mut block = regrid.whole();
+                    block[axis] = k..k + 1;
+                    regrid.source(&block)[axis].end
+                };
+                prop_assert!(complete == 0 || end(complete - 1) <= known);
+                prop_assert!(complete == new[axis] || end(complete) > known);
+            }
+        }
+    }
 }

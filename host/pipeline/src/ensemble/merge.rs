@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ndarray::Array3;
 use volume::files::atomic::copy_atomic;
-use volume::files::npz::{Packing, write_npz_pieces};
+use volume::files::npz::{Packing, write_npz_in_parts};
 use volume::files::{NpzSlices, Result as FileResult};
 use volume::image::{read_header, write_segmentation};
 
@@ -95,7 +95,7 @@ impl Plan<'_> {
         let mut vote = Vote::new(&self.labels, shape.iter().product());
         if self.save {
             let npz = self.output.join(format!("{}.npz", case.name));
-            write_npz_pieces(&npz, PROBABILITIES, &all, Packing::Deflated, |put| vote.count(slices, put))?;
+            write_npz_in_parts(&npz, PROBABILITIES, &all, Packing::Deflated, |put| vote.count(slices, put))?;
             copy_atomic(&self.beside(case, ".pkl")?, &npz.with_file_name(format!("{}.pkl", case.name)))?;
         } else {
             vote.count(slices, &mut |_| Ok(()))?;

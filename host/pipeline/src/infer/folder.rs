@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use ndarray::Array4;
 use serde_json::json;
 use volume::files::atomic::remove_stale;
+use volume::resample::compute_new_shape;
 
+use super::case::Segmenter;
 use super::output::Output;
-use super::prepare::{InputCase, Recipe, list, prepare};
+use super::prepare::{About, InputCase, Recipe, list, prepare};
 use super::stages::Stages;
-use super::{Export, LoadedModel, Window, sliding_window};
+use super::{Export, LoadedModel, Window, memory};
 use crate::error::{Error, Result};
 use crate::json;
 use crate::progress::Report;
@@ -106,15 +108,31 @@ pub fn predict_folder(model: &LoadedModel<'_>, options: &PredictOptions, report:
     json::write(&options.output.join("predict_from_raw_data_args.json"), &options.record())?;
 
     let (export, recipe) = (Export::new(model)?, Recipe::from(model));
-    let classes = export.labels().num_outputs();
     let window = Window { step_size: options.step_size, mirroring: options.mirroring, ..Window::new(&model.configuration.patch_size) };
+    let segmenter = Segmenter::new(model, &window, &export, options.save_probabilities);
     let stages = Stages {
+        at_once: fits_at_once(&todo, model, &segmenter)?,
         prepare: |case: &InputCase| prepare(case, &recipe),
-        predict: |image: &Array4<f32>| sliding_window(model.predictors, image, classes, &window),
-        finish: |case: &InputCase, about, logits| output.write(&case.name, logits, &about, &export),
+        predict: |_: &InputCase, image: &Array4<f32>, about: &About| segmenter.segment(image, &about.properties, &[]),
+        finish: |case: &InputCase, about: About, segmented| output.write(&case.name, segmented, &about, &export),
     };
     stages.run("predict", &todo, |case| &case.name, report)?;
     Ok(predicted)
+}
+
+/// Whether a case can be prepared and one written beside one that is predicted, as far as the headers of the images tell.
+fn fits_at_once(cases: &[InputCase], model: &LoadedModel<'_>, segmenter: &Segmenter<'_>) -> Result<bool> {
+    let mut most = [0; 2];
+    for case in cases {
+        let (channels, place) = case.place(model)?;
+        let network = compute_new_shape(place.cropped.shape, place.cropped.spacing, model.configuration.target_spacing(place.cropped.spacing));
+        let preparing = memory::preparing(channels, place.voxels(), memory::voxels(network));
+        let predicting = segmenter.memory(channels, network, &place).map_or(0, |memory| memory.total());
+        // the image that the network sees, and the labels and bytes of the segmentation that is written
+        let beside = 4 * channels as u64 * memory::voxels(network) + 4 * place.voxels();
+        most = [most[0].max(preparing), most[1].max(predicting + beside)];
+    }
+    Ok(most[0] + most[1] <= memory::GOAL)
 }
 
 fn check(model: &LoadedModel<'_>, options: &PredictOptions) -> Result<()> {

@@ -1,27 +1,36 @@
 //! Prediction: sliding windows over preprocessed cases, logits back to the grid of the image, and whole folders of images.
 //!
 //! 1. [`predict_folder`] reads, crops, normalises and resamples a case as training did.
-//! 2. [`sliding_window`] averages the logits of all tiles, mirrored views and folds.
-//! 3. [`Export`] resamples them to the image's grid and decodes them.
+//! 2. The logits of all tiles, mirrored views and folds are averaged, as [`sliding_window`] does it.
+//! 3. They are resampled to the image's grid and decoded, as [`Export`] does it.
+//!
+//! Steps 2 and 3 work slab by slab, so that the logits of the whole image are never there, unless probabilities are asked for.
 //!
 //! [`validate`] does the same with the preprocessed cases of a fold, and scores what comes out.
 
+mod case;
+mod decode;
 mod export;
 mod folder;
 mod gaussian;
+mod layout;
+mod memory;
 mod output;
 mod prepare;
+mod slabs;
 mod stages;
 mod steps;
+mod sums;
 mod validation;
 mod window;
 
 pub use export::Export;
 pub use folder::{PredictOptions, Predicted, predict_folder};
 pub use gaussian::gaussian;
+pub use layout::Window;
 pub use steps::{positions, steps};
 pub use validation::{NextStage, ValidationOptions, validate};
-pub use window::{Window, sliding_window};
+pub use window::sliding_window;
 
 #[cfg(test)]
 mod tests;
@@ -40,6 +49,11 @@ pub trait Predictor {
 
     /// The spatial axes along which images may be mirrored.
     fn mirror_axes(&self) -> Vec<usize>;
+
+    /// Bytes that a forward of one tile takes on the processor, its input and logits among them; 0 where nobody knows.
+    fn bytes(&self) -> u64 {
+        0
+    }
 }
 
 /// A network of the engine.
@@ -48,6 +62,8 @@ pub struct Network<'a> {
     pub model: &'a engine::Model,
     /// The spatial axes along which it was trained with mirrored images.
     pub mirror_axes: Vec<usize>,
+    /// Bytes that a forward of one patch takes on the processor.
+    pub bytes: u64,
 }
 
 impl Predictor for Network<'_> {
@@ -57,6 +73,10 @@ impl Predictor for Network<'_> {
 
     fn mirror_axes(&self) -> Vec<usize> {
         self.mirror_axes.clone()
+    }
+
+    fn bytes(&self) -> u64 {
+        self.bytes
     }
 }
 

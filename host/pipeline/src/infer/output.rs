@@ -2,12 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use ndarray::Array4;
-use volume::files::ArrayView;
-use volume::files::npz::{Packing, write_npz};
+use volume::files::npz::{Packing, write_npz_in_parts};
 use volume::image::write_segmentation;
 
 use super::Export;
+use super::case::Segmented;
 use super::prepare::About;
 use crate::error::{Error, Result};
 
@@ -47,18 +46,15 @@ impl Output<'_> {
     ///
     /// # Errors
     /// The logits cannot be brought back to the image, or a file not be written.
-    pub(super) fn write(&self, case: &str, logits: Array4<f32>, about: &About, export: &Export<'_>) -> Result<()> {
-        let segmentation = if self.probabilities {
-            let (segmentation, probabilities) = export.with_probabilities(&logits, &about.properties)?;
-            drop(logits);
-            let path = self.beside(case, "npz");
-            let view = ArrayView::new(probabilities.shape(), probabilities.as_slice().unwrap_or_default()).map_err(|error| error.at(&path))?;
-            write_npz(&path, &[("probabilities", view)], Packing::Deflated)?;
+    pub(super) fn write(&self, case: &str, segmented: Segmented, about: &About, export: &Export<'_>) -> Result<()> {
+        if let Some(logits) = segmented.logits {
+            let (classes, (depth, height, width)) = (logits.dim().0, segmented.image.dim());
+            let (path, shape) = (self.beside(case, "npz"), [classes, depth, height, width]);
+            write_npz_in_parts(&path, "probabilities", &shape, Packing::Deflated, |append| {
+                export.probabilities(&logits, &about.properties, |class| Ok(append(class.as_slice().unwrap_or_default())?))
+            })?;
             about.properties.write(&self.beside(case, "pkl"))?;
-            segmentation
-        } else {
-            export.segmentation(&logits, &about.properties)?
-        };
-        Ok(write_segmentation(self.segmentation(case), &segmentation, &about.geometry)?)
+        }
+        Ok(write_segmentation(self.segmentation(case), &segmented.image, &about.geometry)?)
     }
 }

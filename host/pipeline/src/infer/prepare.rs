@@ -7,6 +7,7 @@ use volume::files::CaseProperties;
 use volume::image::{Geometry, read_header};
 
 use super::LoadedModel;
+use super::export::Place;
 use crate::dataset::{DatasetJson, images_in, missing_channel};
 use crate::error::{Error, Result};
 use crate::preprocess::preprocess_case;
@@ -17,6 +18,20 @@ pub(super) struct InputCase {
     images: Vec<PathBuf>,
     /// The segmentation of the previous stage of a cascade.
     previous: Option<PathBuf>,
+}
+
+impl InputCase {
+    /// The channels that the network sees, and where its image lies as long as nothing is cropped; from the header alone.
+    ///
+    /// # Errors
+    /// A header that cannot be read.
+    pub(super) fn place(&self, model: &LoadedModel<'_>) -> Result<(usize, Place)> {
+        let labels = if self.previous.is_some() { model.dataset.label_manager()?.foreground_labels().len() } else { 0 };
+        let Some(first) = self.images.first() else { return Err(Error::invalid("there is no image").in_case(&self.name)) };
+        let header = model.plans.reader()?.read_header(first).map_err(|error| Error::from(error).in_case(&self.name))?;
+        let place = Place::uncropped(header.shape, header.geometry.spacing, model.plans.transpose_forward);
+        Ok((model.dataset.channel_names.len() + labels, place))
+    }
 }
 
 /// What is needed to write a case's segmentation.

@@ -10,9 +10,11 @@ use crate::progress::{Progress, Report};
 
 /// What is done with each case.
 pub(super) struct Stages<Prepare, Predict, Finish> {
+    /// Stages work at once; else a case is finished before the next is prepared.
+    pub(super) at_once: bool,
     /// From the case to what the network sees, (C, z, y, x), and what the last stage needs.
     pub(super) prepare: Prepare,
-    /// From there to logits (K, z, y, x). Runs in the thread that calls.
+    /// From there to its segmentations. Runs in the thread that calls.
     pub(super) predict: Predict,
     /// From there to files.
     pub(super) finish: Finish,
@@ -23,17 +25,31 @@ impl<Prepare, Predict, Finish> Stages<Prepare, Predict, Finish> {
     ///
     /// # Errors
     /// The first failure in the order of the items, with the item's name. What came before it is finished.
-    pub(super) fn run<I: Sync, T: Send>(self, step: &str, items: &[I], name: impl Fn(&I) -> &str + Sync, report: Report<'_>) -> Result<()>
+    pub(super) fn run<I: Sync, T: Send, P: Send>(self, step: &str, items: &[I], name: impl Fn(&I) -> &str + Sync, report: Report<'_>) -> Result<()>
     where
         Prepare: Fn(&I) -> Result<(Array4<f32>, T)> + Send,
-        Predict: Fn(&Array4<f32>) -> Result<Array4<f32>>,
-        Finish: Fn(&I, T, Array4<f32>) -> Result<()> + Send,
+        Predict: Fn(&I, &Array4<f32>, &T) -> Result<P>,
+        Finish: Fn(&I, T, P) -> Result<()> + Send,
     {
-        let Self { prepare, predict, finish } = self;
+        let Self { at_once, prepare, predict, finish } = self;
         let name = &name;
+        let finished = |index: usize, item: &I| report(Progress { step, done: index + 1, total: items.len(), case: name(item) });
+        if !at_once {
+            return items.iter().enumerate().try_for_each(|(index, item)| {
+                let whole = || {
+                    let (image, about) = prepare(item)?;
+                    let predicted = predict(item, &image, &about)?;
+                    drop(image);
+                    finish(item, about, predicted)
+                };
+                whole().map_err(|error| error.in_case(name(item)))?;
+                finished(index, item);
+                Ok(())
+            });
+        }
         // a sender waits until the other side is free, so that no queue fills the memory
         let (send_input, inputs) = sync_channel(0);
-        let (send_logits, outputs) = sync_channel::<(&I, T, Array4<f32>)>(0);
+        let (send_predicted, outputs) = sync_channel::<(&I, T, P)>(0);
         std::thread::scope(|scope| {
             scope.spawn(move || {
                 for item in items {
@@ -45,22 +61,22 @@ impl<Prepare, Predict, Finish> Stages<Prepare, Predict, Finish> {
                 }
             });
             let finisher = scope.spawn(move || -> Result<()> {
-                for (index, (item, about, logits)) in outputs.iter().enumerate() {
-                    finish(item, about, logits).map_err(|error| error.in_case(name(item)))?;
-                    report(Progress { step, done: index + 1, total: items.len(), case: name(item) });
+                for (index, (item, about, predicted)) in outputs.iter().enumerate() {
+                    finish(item, about, predicted).map_err(|error| error.in_case(name(item)))?;
+                    finished(index, item);
                 }
                 Ok(())
             });
             let predicted = inputs.iter().try_for_each(|(item, prepared)| {
                 let (image, about) = prepared?;
-                let logits = predict(&image).map_err(|error| error.in_case(name(item)))?;
+                let made = predict(item, &image, &about).map_err(|error| error.in_case(name(item)))?;
                 drop(image);
                 // refused only after a failure there, which is told below
-                let _ = send_logits.send((item, about, logits));
+                let _ = send_predicted.send((item, about, made));
                 Ok(())
             });
             // ends the other two stages
-            drop((inputs, send_logits));
+            drop((inputs, send_predicted));
             // what fails in the last stage is an earlier case than what fails here
             finisher.join().unwrap_or_else(|panic| resume_unwind(panic)).and(predicted)
         })

@@ -2,14 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use ndarray::{Array4, ArrayView3, ArrayView4};
+use ndarray::{Array3, Array4, ArrayView3, ArrayView4};
 use volume::files::npz::{Packing, write_npz};
 use volume::files::{ArrayView, CaseProperties};
 
+use super::case::{Segmented, Segmenter};
+use super::export::Grid;
 use super::output::Output;
 use super::prepare::{About, with_previous};
 use super::stages::Stages;
-use super::{Export, LoadedModel, Window, sliding_window};
+use super::{Export, LoadedModel, Window};
 use crate::error::{Error, Result};
 use crate::evaluate::{Pair, Summary, evaluate_pairs};
 use crate::loader::Dataset;
@@ -59,21 +61,26 @@ pub fn validate(model: &LoadedModel<'_>, options: &ValidationOptions<'_>, report
     let reference = |case: &str| references.join(format!("{case}{}", model.dataset.file_ending));
 
     let export = Export::new(model)?;
-    let classes = export.labels().num_outputs();
     let window = Window::new(&model.configuration.patch_size);
+    let segmenter = Segmenter::new(model, &window, &export, options.save_probabilities);
     let next: Vec<Next<'_>> = options.next_stages.iter().map(|stage| Next::open(stage, options.preprocessed)).collect::<Result<_>>()?;
-    let (own, forward, reader) = (model.configuration, model.plans.transpose_forward, model.plans.reader()?);
+    let reader = model.plans.reader()?;
     let (export, output, reference_of) = (&export, &output, &reference);
     let stages = Stages {
+        at_once: true,
         prepare: |case: &String| {
             let properties = CaseProperties::read(&folder.join(format!("{case}.pkl")))?;
             let geometry = reader.read_header(reference_of(case))?.geometry;
             Ok((image(&data, case, export.labels().foreground_labels())?, About { properties, geometry }))
         },
-        predict: |image: &Array4<f32>| sliding_window(model.predictors, image, classes, &window),
-        finish: |case: &String, about: About, logits: Array4<f32>| {
-            next.iter().try_for_each(|next| next.write(case, &logits, &about.properties, own, forward, export))?;
-            output.write(case, logits, &about, export)
+        predict: |case: &String, image: &Array4<f32>, about: &About| {
+            let place = export.place(&about.properties)?;
+            let grids = next.iter().map(|next| next.grid(case, place.cropped.spacing)).collect::<Result<Vec<_>>>()?;
+            segmenter.segment(image, &about.properties, &grids)
+        },
+        finish: |case: &String, about: About, segmented: Segmented| {
+            next.iter().zip(&segmented.further).try_for_each(|(next, seg)| next.write(case, seg))?;
+            output.write(case, segmented, &about, export)
         },
     };
     stages.run("validate", &cases, String::as_str, report)?;
@@ -110,24 +117,16 @@ impl<'a> Next<'a> {
         Ok(Self { stage, data: Dataset::open(&preprocessed.join(&stage.configuration.data_identifier), None)? })
     }
 
-    /// The segmentation on the next stage's grid.
-    fn write(
-        &self,
-        case: &str,
-        logits: &Array4<f32>,
-        properties: &CaseProperties,
-        own: &Configuration,
-        forward: [usize; 3],
-        export: &Export<'_>,
-    ) -> Result<()> {
+    /// Its grid of a case whose image has this spacing, mm.
+    fn grid(&self, case: &str, image: [f64; 3]) -> Result<Grid> {
         self.data.require(std::slice::from_ref(&case.to_owned()))?;
-        let spacing = properties.spacing.as_slice();
-        let &[z, y, x] = spacing else { return Err(Error::invalid(format!("the properties' `spacing` is {spacing:?}, not three lengths"))) };
-        let current = forward.map(|axis| [z, y, x][axis]);
-        let (from, to) = (own.target_spacing(current), self.stage.configuration.target_spacing(current));
-        let [depth, height, width] = self.data.case(case)?.shape();
-        let seg = export.decode_at(logits, [depth, height, width], from, to)?;
+        Ok(Grid { shape: self.data.case(case)?.shape(), spacing: self.stage.configuration.target_spacing(image) })
+    }
+
+    /// Writes the segmentation on that grid.
+    fn write(&self, case: &str, seg: &Array3<i16>) -> Result<()> {
         let path = self.stage.output.join(format!("{case}.npz"));
+        let (depth, height, width) = seg.dim();
         let shape = [1, depth, height, width];
         let view = ArrayView::new(&shape, seg.as_slice().unwrap_or_default()).map_err(|error| error.at(&path))?;
         Ok(write_npz(&path, &[("seg", view)], Packing::Stored)?)

@@ -1,56 +1,14 @@
 //! Logits of an image of any size from a network that sees a tile.
 
-use ndarray::{Array4, ArrayBase, ArrayRef4, ArrayView3, ArrayViewMut3, Axis, Ix3, RawData, Zip, s};
+use std::ops::Range;
+
+use ndarray::{Array4, ArrayBase, ArrayRef4, ArrayViewMut3, Axis, CowArray, Ix3, Ix4, RawData, s};
 use rayon::prelude::*;
 
 use super::Predictor;
-use super::gaussian::{bell, product};
-use super::steps::positions;
+use super::layout::{Layout, View, Window};
+use super::sums::Sums;
 use crate::error::{Error, Result};
-
-/// Voxels that go through the network at once, at most, unless a single tile has more: small tiles are cheaper together.
-const BATCH_VOXELS: usize = 1 << 18;
-
-/// How an image is covered.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Window {
-    /// The network's patch: (D, H, W), or (H, W) of one that sees slices.
-    pub patch: Vec<usize>,
-    /// Distance between tiles as a share of the patch, above 0 and at most 1.
-    pub step_size: f64,
-    /// The centre of a tile counts more than its border.
-    pub gaussian: bool,
-    /// Views mirrored along every combination of a network's axes are averaged.
-    pub mirroring: bool,
-}
-
-impl Window {
-    /// nnU-Net's: half a patch apart, weighted, mirrored.
-    pub fn new(patch: &[usize]) -> Self {
-        Self { patch: patch.to_vec(), step_size: 0.5, gaussian: true, mirroring: true }
-    }
-
-    /// The tile in a volume (z, y, x); a slice is a tile of one voxel along z.
-    fn tile(&self) -> Result<[usize; 3]> {
-        if !(self.step_size > 0.0 && self.step_size <= 1.0) {
-            return Err(Error::invalid(format!("the step size is {}; it is a share of the patch, above 0 and at most 1", self.step_size)));
-        }
-        match *self.patch.as_slice() {
-            [d, h, w] if d * h * w > 0 => Ok([d, h, w]),
-            [h, w] if h * w > 0 => Ok([1, h, w]),
-            ref other => Err(Error::invalid(format!("the patch is {other:?}; it needs two or three axes above 0"))),
-        }
-    }
-}
-
-/// One tile, seen one way.
-#[derive(Debug, Clone, Copy)]
-struct View {
-    /// Its first voxel in the padded image.
-    start: [usize; 3],
-    /// Whether each of z, y, x runs backwards.
-    flip: [bool; 3],
-}
 
 /// The mean logits (K, z, y, x) of `predictors` for `image` (C, z, y, x); `classes` is K.
 ///
@@ -61,48 +19,102 @@ struct View {
 /// No predictor, a step size or patch that cannot be used, a network that fails, or logits that are of another shape than the tile or
 /// not finite.
 pub fn sliding_window(predictors: &[&dyn Predictor], image: &ArrayRef4<f32>, classes: usize, window: &Window) -> Result<Array4<f32>> {
-    let tile = window.tile()?;
-    if predictors.is_empty() || image.is_empty() || classes == 0 {
-        return Err(Error::invalid(format!("{} networks, an image of {:?} and {classes} classes give no logits", predictors.len(), image.shape())));
-    }
-    let (channels, depth, height, width) = image.dim();
-    let shape = [depth, height, width];
-    let missing: [usize; 3] = std::array::from_fn(|axis| tile[axis].saturating_sub(shape[axis]));
-    let before = missing.map(|voxels| voxels / 2);
-    let padded: [usize; 3] = std::array::from_fn(|axis| shape[axis] + missing[axis]);
-    let whole = s![.., before[0]..before[0] + depth, before[1]..before[1] + height, before[2]..before[2] + width];
-    let mut input = Array4::zeros((channels, padded[0], padded[1], padded[2]));
-    input.slice_mut(whole).assign(image);
+    let tiles = Tiles::new(predictors, image, classes, window)?;
+    let [depth, height, _] = tiles.layout.shape;
+    let mut sums = Sums::new(&tiles.layout, depth, 0..height);
+    tiles.layout.layers.iter().try_for_each(|layer| tiles.add_layer(layer, &mut sums))?;
+    tiles.finish(depth, &mut sums);
+    Ok(sums.into_logits())
+}
 
-    let places = positions(padded, tile, window.step_size);
-    let axes = tile.map(|side| if window.gaussian { bell(side) } else { vec![1.0; side] });
-    let weights = product(&axes);
-    let batch = (BATCH_VOXELS / weights.len()).max(1);
-    let mut sum = Array4::zeros((classes, padded[0], padded[1], padded[2]));
-    for predictor in predictors {
-        let flips = flips(&predictor.mirror_axes(), window)?;
-        // a power of two, so the weights stay what they are but for their exponent
-        let share = 1.0 / (flips.len() as f32);
-        let mut views = Vec::new();
-        for &z in &places[0] {
-            for &y in &places[1] {
-                for &x in &places[2] {
-                    views.extend(flips.iter().map(|&flip| View { start: [z, y, x], flip }));
+/// An image cut into tiles, and the networks that see them.
+pub(super) struct Tiles<'a> {
+    predictors: &'a [&'a dyn Predictor],
+    /// Every way that each network sees a tile.
+    flips: Vec<Vec<[bool; 3]>>,
+    /// The image, padded to a tile where it is smaller.
+    image: CowArray<'a, f32, Ix4>,
+    pub(super) layout: Layout,
+    /// The network's patch.
+    patch: &'a [usize],
+}
+
+impl<'a> Tiles<'a> {
+    pub(super) fn new(predictors: &'a [&'a dyn Predictor], image: &'a ArrayRef4<f32>, classes: usize, window: &'a Window) -> Result<Self> {
+        if predictors.is_empty() || image.is_empty() || classes == 0 {
+            let (networks, shape) = (predictors.len(), image.shape());
+            return Err(Error::invalid(format!("{networks} networks, an image of {shape:?} and {classes} classes give no logits")));
+        }
+        let (channels, depth, height, width) = image.dim();
+        let layout = Layout::new([depth, height, width], classes, window)?;
+        Ok(Self {
+            predictors,
+            flips: predictors.iter().map(|predictor| flips(&predictor.mirror_axes(), window)).collect::<Result<_>>()?,
+            image: if layout.is_padded() {
+                let [d, h, w] = layout.padded;
+                let mut larger = Array4::zeros((channels, d, h, w));
+                let [z, y, x] = std::array::from_fn(|axis| layout.before[axis]..layout.before[axis] + layout.shape[axis]);
+                larger.slice_mut(s![.., z, y, x]).assign(image);
+                larger.into()
+            } else {
+                image.view().into()
+            },
+            layout,
+            patch: &window.patch,
+        })
+    }
+
+    /// Makes logits of the sums below the slice `known`, which no further tile touches.
+    pub(super) fn finish(&self, known: usize, sums: &mut Sums) {
+        sums.divide(&self.layout, self.predictors.len(), known);
+    }
+
+    /// Adds the weighted logits of a layer's tiles to `sums`, those alone that touch its rows.
+    ///
+    /// # Errors
+    /// A network fails, or its logits are of another shape than the tile or not finite.
+    pub(super) fn add_layer(&self, layer: &Range<usize>, sums: &mut Sums) -> Result<()> {
+        let rows = sums.rows();
+        let touches = |&&y: &&usize| {
+            let own = self.layout.extent(1, y);
+            own.start < rows.end && rows.start < own.end
+        };
+        for (predictor, flips) in self.predictors.iter().zip(&self.flips) {
+            let mut views = Vec::new();
+            for &z in &self.layout.places[0][layer.clone()] {
+                for &y in self.layout.places[1].iter().filter(touches) {
+                    for &x in &self.layout.places[2] {
+                        views.extend(flips.iter().map(|&flip| View { start: [z, y, x], flip }));
+                    }
                 }
             }
+            // a power of two, so the weights stay what they are but for their exponent
+            let share = 1.0 / (flips.len() as f32);
+            for views in views.chunks(self.layout.batch()) {
+                let mut shape = vec![views.len(), self.image.dim().0];
+                shape.extend(self.patch);
+                let (logits, found) = predictor.logits(&gather(&self.image, &self.layout, views), &shape)?;
+                shape[1] = self.layout.classes;
+                check(&logits, &found, &shape)?;
+                sums.add(&self.layout, &logits, views, share);
+            }
         }
-        for views in views.chunks(batch) {
-            let x = gather(&input, views, tile);
-            let mut network_shape = vec![views.len(), channels];
-            network_shape.extend(&window.patch);
-            let (logits, found) = predictor.logits(&x, &network_shape)?;
-            network_shape[1] = classes;
-            check(&logits, &found, &network_shape)?;
-            add(&mut sum, &logits, views, tile, &weights, share);
-        }
+        Ok(())
     }
-    divide(&mut sum, &places, &axes, predictors.len());
-    Ok(if missing == [0; 3] { sum } else { sum.slice(whole).to_owned() })
+}
+
+/// The voxels of `views` (view, C, tile...), last axis fastest.
+fn gather(image: &ArrayRef4<f32>, layout: &Layout, views: &[View]) -> Vec<f32> {
+    let (channels, voxels, tile) = (image.dim().0, layout.weights.len(), layout.tile);
+    let mut x = vec![0.0; views.len() * channels * voxels];
+    x.par_chunks_mut(voxels).enumerate().for_each(|(i, plane)| {
+        let view = views[i / channels];
+        let [z, y, x] = std::array::from_fn(|axis| view.start[axis]..view.start[axis] + tile[axis]);
+        if let Ok(plane) = ArrayViewMut3::from_shape(tile, plane) {
+            flipped(plane, view.flip).assign(&image.slice(s![i % channels, z, y, x]));
+        }
+    });
+    x
 }
 
 /// Every combination of the axes that a network may be mirrored along, none first.
@@ -122,23 +134,9 @@ fn flips(axes: &[usize], window: &Window) -> Result<Vec<[bool; 3]>> {
 }
 
 /// `array` with the axes of `flip` running backwards.
-fn flipped<D: RawData>(mut array: ArrayBase<D, Ix3>, flip: [bool; 3]) -> ArrayBase<D, Ix3> {
+pub(super) fn flipped<D: RawData>(mut array: ArrayBase<D, Ix3>, flip: [bool; 3]) -> ArrayBase<D, Ix3> {
     (0..3).filter(|&axis| flip[axis]).for_each(|axis| array.invert_axis(Axis(axis)));
     array
-}
-
-/// The voxels of `views` (view, C, tile...), last axis fastest.
-fn gather(input: &Array4<f32>, views: &[View], tile: [usize; 3]) -> Vec<f32> {
-    let (channels, voxels) = (input.dim().0, tile.iter().product::<usize>());
-    let mut x = vec![0.0; views.len() * channels * voxels];
-    x.par_chunks_mut(voxels).enumerate().for_each(|(i, plane)| {
-        let view = views[i / channels];
-        let [z, y, x] = std::array::from_fn(|axis| view.start[axis]..view.start[axis] + tile[axis]);
-        if let Ok(plane) = ArrayViewMut3::from_shape(tile, plane) {
-            flipped(plane, view.flip).assign(&input.slice(s![i % channels, z, y, x]));
-        }
-    });
-    x
 }
 
 fn check(logits: &[f32], found: &[usize], wanted: &[usize]) -> Result<()> {
@@ -151,43 +149,4 @@ fn check(logits: &[f32], found: &[usize], wanted: &[usize]) -> Result<()> {
         )),
         None => Ok(()),
     }
-}
-
-/// Adds the weighted logits (view, K, tile...) of `views` to `sum` (K, z, y, x); each class by itself, its views in order.
-fn add(sum: &mut Array4<f32>, logits: &[f32], views: &[View], tile: [usize; 3], weights: &[f32], share: f32) {
-    let (classes, voxels) = (sum.dim().0, weights.len());
-    sum.axis_iter_mut(Axis(0)).into_par_iter().enumerate().for_each(|(class, mut sum)| {
-        for (view, logits) in views.iter().zip(logits.chunks_exact(classes * voxels)) {
-            let [z, y, x] = std::array::from_fn(|axis| view.start[axis]..view.start[axis] + tile[axis]);
-            let (own, weights) = (&logits[class * voxels..][..voxels], ArrayView3::from_shape(tile, weights));
-            if let (Ok(own), Ok(weights)) = (ArrayView3::from_shape(tile, own), weights) {
-                // the view is turned back, the weights are not: they belong to the image
-                Zip::from(sum.slice_mut(s![z, y, x]))
-                    .and(flipped(own, view.flip))
-                    .and(weights)
-                    .for_each(|sum, &logit, &weight| *sum += weight * share * logit);
-            }
-        }
-    });
-}
-
-/// Divides by the weight that each voxel got. Tiles lie on a grid, so that it is a product of sums along the axes.
-fn divide(sum: &mut Array4<f32>, places: &[Vec<usize>; 3], axes: &[Vec<f64>; 3], networks: usize) {
-    let along = |axis: usize, length: usize| {
-        let mut total = vec![0.0; length];
-        for &start in &places[axis] {
-            total[start..].iter_mut().zip(&axes[axis]).for_each(|(total, weight)| *total += weight);
-        }
-        total
-    };
-    let (_, depth, height, width) = sum.dim();
-    let (z, y, x) = (along(0, depth), along(1, height), along(2, width));
-    sum.axis_iter_mut(Axis(0)).into_par_iter().for_each(|mut class| {
-        for (mut plane, z) in class.outer_iter_mut().zip(&z) {
-            for (mut row, y) in plane.outer_iter_mut().zip(&y) {
-                let outer = networks as f64 * z * y;
-                row.iter_mut().zip(&x).for_each(|(logit, x)| *logit = (f64::from(*logit) / (outer * x)) as f32);
-            }
-        }
-    });
 }

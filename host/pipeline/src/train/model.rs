@@ -16,6 +16,8 @@ use std::{path::Path, sync::Arc};
 pub struct Loaded {
     /// The network.
     pub model: Model,
+    /// Bytes that a forward of one patch takes on the processor.
+    pub bytes: u64,
     /// The checkpoint that it came from, its weights moved out.
     pub checkpoint: Checkpoint,
 }
@@ -123,8 +125,9 @@ pub fn load_model(registry: &Registry, folder: &Path, fold: &str, file: &str, de
         let by: Vec<String> = checkpoint.host.components.iter().map(Provenance::who).collect();
         if by.is_empty() { e } else { Error::content(&path, format!("was trained with {}: {e}", by.join(" and "))) }
     };
-    let (mut model, ..) = build_model(registry, &config, &spec, device, checkpoint.host.seed).map_err(missing)?;
+    let (mut model, _, trace) = build_model(registry, &config, &spec, device, checkpoint.host.seed).map_err(missing)?;
     let weights: Vec<_> = std::mem::take(&mut checkpoint.weights).into_iter().map(|w| (w.name, w.shape, w.data)).collect();
     model.load(&weights).map_err(|e| Error::content(&path, e.to_string()))?;
-    Ok(Loaded { model, checkpoint })
+    let bytes = if device.is_cpu() { trace.inference_bytes } else { 0 };
+    Ok(Loaded { model, bytes, checkpoint })
 }

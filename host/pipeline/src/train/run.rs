@@ -458,7 +458,11 @@ impl Run<'_> {
             let weights: Vec<_> = checkpoint::read(&best)?.weights.into_iter().map(|w| (w.name, w.shape, w.data)).collect();
             self.parts.model.load(&weights)?;
         }
-        let network = infer::Network { model: &self.parts.model, mirror_axes: self.settings.inference_mirror_axes.clone() };
+        let network = infer::Network {
+            model: &self.parts.model,
+            mirror_axes: self.settings.inference_mirror_axes.clone(),
+            bytes: if self.parts.model.device().is_cpu() { self.parts.trace.inference_bytes } else { 0 },
+        };
         let configuration = place.plans.configuration(&self.options.configuration)?;
         let model = infer::LoadedModel {
             plans: place.plans,

@@ -38,12 +38,12 @@ impl<'a> ArchiveWriter<'a> {
     /// Appends a member whose content is `parts` one after the other.
     pub(super) fn add(&mut self, name: &str, packing: Packing, parts: &[&[u8]]) -> Result<()> {
         let len = parts.iter().fold(0, |n: u64, part| n.saturating_add(part.len() as u64));
-        self.start(name, packing, len)?;
-        parts.iter().try_for_each(|part| self.write(part))
+        self.begin(name, packing, len)?;
+        parts.iter().try_for_each(|part| self.append(part))
     }
 
-    /// Begins a member of `len` bytes, which [`ArchiveWriter::write`] gives it.
-    pub(super) fn start(&mut self, name: &str, packing: Packing, len: u64) -> Result<()> {
+    /// Begins a member of `len` bytes, which [`ArchiveWriter::append`] brings.
+    pub(super) fn begin(&mut self, name: &str, packing: Packing, len: u64) -> Result<()> {
         let method = match packing {
             Packing::Stored => CompressionMethod::Stored,
             Packing::Deflated => CompressionMethod::Deflated,
@@ -57,9 +57,9 @@ impl<'a> ArchiveWriter<'a> {
         self.zip.start_file(name, options).map_err(|e| self.error(e))
     }
 
-    /// Appends to the member that was begun last.
-    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.zip.write_all(bytes).map_err(FileError::io("write", self.path))
+    /// The next bytes of the member that was begun last.
+    pub(super) fn append(&mut self, part: &[u8]) -> Result<()> {
+        self.zip.write_all(part).map_err(FileError::io("write", self.path))
     }
 
     /// Writes the directory at the end.

@@ -8,9 +8,10 @@ use std::path::Path;
 pub use super::archive::Packing;
 use super::archive::{Archive, ArchiveWriter};
 use super::atomic::write_atomic;
-use super::dtype::Dtype;
-use super::ndarray::{ArrayView, NdArray, count};
-use super::{FileError, Malformed, Result, npy};
+use super::dtype::Element;
+use super::error::Malformed;
+use super::ndarray::{self, ArrayView, NdArray};
+use super::{FileError, Result, npy};
 
 /// Writes `arrays` with their names to `path`, atomically; equal arrays give equal bytes.
 ///
@@ -29,30 +30,32 @@ pub fn write_npz(path: &Path, arrays: &[(&str, ArrayView<'_>)], packing: Packing
     })
 }
 
-/// As [`write_npz`], of one f32 array whose elements `fill` gives piece by piece in C order, so that it need never be whole in memory.
+/// Writes one array to `path`, atomically, that is never in memory as a whole: `fill` hands over the elements in C order, some at a
+/// time, to the function that it is given. The bytes are those of [`write_npz`].
 ///
 /// # Errors
-/// As [`write_npz`]; what `fill` returns; pieces that are more or fewer elements than `shape` has.
-pub fn write_npz_pieces<E: From<FileError>>(
+/// What `fill` returns; the file cannot be written; NumPy has no such element type; parts that do not make up the array.
+pub fn write_npz_in_parts<T: Element, E: From<FileError>>(
     path: &Path,
     name: &str,
     shape: &[usize],
     packing: Packing,
-    fill: impl FnOnce(&mut dyn FnMut(&[f32]) -> Result<()>) -> std::result::Result<(), E>,
+    fill: impl FnOnce(&mut dyn FnMut(&[T]) -> Result<()>) -> std::result::Result<(), E>,
 ) -> std::result::Result<(), E> {
-    let wanted = count(shape, Dtype::F32).map_err(|e| e.at(path))?;
     write_atomic(path, |out| {
         let mut archive = ArchiveWriter::new(out, path);
-        let header = npy::header(Dtype::F32, shape).map_err(|e| e.at(path))?;
-        archive.start(&format!("{name}.npy"), packing, header.len() as u64 + 4 * wanted as u64)?;
-        archive.write(&header)?;
-        let mut given = 0;
-        fill(&mut |piece| {
-            given += piece.len();
-            archive.write(bytemuck::cast_slice(piece))
+        let header = npy::header(T::DTYPE, shape).map_err(|e| e.at(path))?;
+        let wanted = ndarray::count(shape, T::DTYPE).map_err(|e| e.at(path))? * T::DTYPE.size();
+        archive.begin(&format!("{name}.npy"), packing, (header.len() + wanted) as u64)?;
+        archive.append(&header)?;
+        let mut found = 0;
+        fill(&mut |part| {
+            let bytes = bytemuck::cast_slice(part);
+            found += bytes.len();
+            archive.append(bytes)
         })?;
-        if given != wanted {
-            return Err(Malformed(format!("array `{name}` of shape {shape:?} was given {given} elements")).at(path).into());
+        if found != wanted {
+            return Err(Malformed(format!("array `{name}` of shape {shape:?} wants {wanted} bytes, but {found} came")).at(path).into());
         }
         Ok(archive.finish()?)
     })

@@ -133,7 +133,7 @@ mod tests {
     use half::f16;
 
     use super::*;
-    use crate::files::npz::{Packing, read_npz_array, write_npz, write_npz_pieces};
+    use crate::files::npz::{Packing, read_npz_array, write_npz, write_npz_in_parts};
 
     fn slices(paths: &[PathBuf]) -> Result<Vec<(usize, Vec<Vec<f32>>)>> {
         let mut found = Vec::new();
@@ -174,10 +174,10 @@ mod tests {
         let [whole, pieces] = ["whole.npz", "pieces.npz"].map(|name| dir.path().join(name));
         let data: Vec<f32> = (0..1000).map(|i| (i % 17) as f32).collect();
         write_npz(&whole, &[("p", ArrayView::new(&[10, 100], &data).unwrap())], Packing::Deflated).unwrap();
-        write_npz_pieces(&pieces, "p", &[10, 100], Packing::Deflated, |put| data.chunks(70).try_for_each(put)).unwrap();
+        write_npz_in_parts(&pieces, "p", &[10, 100], Packing::Deflated, |put| data.chunks(70).try_for_each(put)).unwrap();
         assert_eq!(read_npz_array(&whole, "p").unwrap(), read_npz_array(&pieces, "p").unwrap());
-        let few = write_npz_pieces(&pieces, "p", &[10, 100], Packing::Deflated, |put| put(&data[..5])).unwrap_err().to_string();
-        assert!(few.contains("was given 5 elements"), "{few}");
+        let few = write_npz_in_parts(&pieces, "p", &[10, 100], Packing::Deflated, |put| put(&data[..5])).unwrap_err().to_string();
+        assert!(few.contains("wants 4000 bytes, but 20 came"), "{few}");
         assert!(read_npz_array(&pieces, "p").is_ok(), "the old file is there still");
     }
 }

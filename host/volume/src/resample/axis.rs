@@ -1,7 +1,7 @@
 //! One axis of a volume to another length: spline coefficients, then their weighted sums.
 
 use super::Order;
-use ndarray::{Array3, ArrayView2, ArrayViewMut2, Axis, s};
+use ndarray::{Array3, ArrayView2, ArrayView3, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
 
 /// Lines that are worked on side by side, so that the recursion along them fills vector registers.
@@ -48,15 +48,12 @@ pub(super) fn taps(old: usize, new: usize, order: Order) -> Vec<Taps> {
         .collect()
 }
 
-/// Resamples `axis` of `volume` (z, y, x) to `length` samples; the same length is left alone.
-pub(super) fn resize(volume: Array3<f32>, axis: usize, length: usize, order: Order) -> Array3<f32> {
-    if volume.shape()[axis] == length {
-        return volume;
-    }
+/// Resamples `axis` of `volume` (z, y, x) with `taps`; the volume's first sample along it is sample `first` of the taps'.
+pub(super) fn resize(volume: ArrayView3<'_, f32>, axis: usize, taps: &[Taps], first: usize, order: Order) -> Array3<f32> {
     let mut shape = volume.raw_dim();
-    shape[axis] = length;
+    shape[axis] = taps.len();
     let mut resized = Array3::zeros(shape);
-    let taps = taps(volume.shape()[axis], length, order);
+    let taps: Vec<Taps> = taps.iter().map(|taps| Taps { first: taps.first - first as isize, ..*taps }).collect();
     // slabs (axis, lane), with neighbouring lanes side by side in memory where the axis allows
     let slabs = [1, 0, 0][axis];
     let turn = if axis == 2 { [1, 0] } else { [0, 1] };

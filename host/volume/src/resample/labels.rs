@@ -80,8 +80,8 @@ fn by_label(seg: &ArrayRef3<i16>, new_shape: [usize; 3], order: Order) -> Array3
     let mut best = Array3::from_elem(new_shape, f32::NEG_INFINITY);
     for label in labels {
         let mut map = seg.mapv(|other| f32::from(u8::from(other == label)));
-        for (axis, &length) in new_shape.iter().enumerate() {
-            map = axis::resize(map, axis, length, order);
+        for (axis, &length) in new_shape.iter().enumerate().filter(|&(axis, &length)| seg.shape()[axis] != length) {
+            map = axis::resize(map.view(), axis, &axis::taps(seg.shape()[axis], length, order), 0, order);
         }
         Zip::from(&mut resampled).and(&mut best).and(&map).par_for_each(|winner, best, &value| {
             let value = value.clamp(0.0, 1.0);

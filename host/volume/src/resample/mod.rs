@@ -15,8 +15,11 @@
 
 mod axis;
 mod labels;
+mod regrid;
 
-use ndarray::{Array3, Array4, ArrayRef3, ArrayRef4, Axis};
+pub use regrid::{Block, Regrid};
+
+use ndarray::{Array3, Array4, ArrayRef3, ArrayRef4};
 
 /// Order of the spline that interpolates between voxels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +40,15 @@ impl Order {
             1 => Some(Self::Linear),
             3 => Some(Self::Cubic),
             _ => None,
+        }
+    }
+
+    /// Old samples that make a new one.
+    fn taps(self) -> usize {
+        match self {
+            Self::Nearest => 1,
+            Self::Linear => 2,
+            Self::Cubic => 4,
         }
     }
 }
@@ -130,35 +142,12 @@ pub fn resample_channel(
     new_spacing: [f64; 3],
     options: &ResampleOptions,
 ) -> Array3<f32> {
-    if channel.shape() == new_shape {
-        return channel.to_owned();
-    }
     if channel.is_empty() {
         return Array3::zeros(new_shape);
     }
-    let separate = options.separate_axis(current_spacing, new_spacing);
-    let mut axes: Vec<usize> = (0..3).filter(|&axis| Some(axis) != separate).collect();
-    // what shrinks goes first: less work for the others
-    axes.sort_by(|&a, &b| growth(channel, new_shape, a).total_cmp(&growth(channel, new_shape, b)));
-
-    let mut resampled = channel.to_owned();
-    for axis in axes {
-        resampled = axis::resize(resampled, axis, new_shape[axis], options.order);
-    }
-    if options.order == Order::Cubic {
-        match separate {
-            None => clip_to_range_of(channel, &mut resampled),
-            Some(axis) => {
-                for (slice, mut target) in channel.axis_iter(Axis(axis)).zip(resampled.axis_iter_mut(Axis(axis))) {
-                    clip_to_range_of(&slice, &mut target);
-                }
-            }
-        }
-    }
-    match separate {
-        Some(axis) => axis::resize(resampled, axis, new_shape[axis], options.order_z),
-        None => resampled,
-    }
+    let (depth, height, width) = channel.dim();
+    let regrid = Regrid::new([depth, height, width], new_shape, current_spacing, new_spacing, Some(options));
+    regrid.resample(channel, [0; 3], &regrid.whole())
 }
 
 /// Resamples labels (z, y, x) to `new_shape`; spacings are mm in the same order.
@@ -183,11 +172,6 @@ pub fn resample_seg(
     let mut in_plane = new_shape;
     in_plane[axis] = seg.shape()[axis];
     labels::resize(&labels::resize(seg, in_plane, options.order, options.tie), new_shape, options.order_z, options.tie)
-}
-
-/// How much longer `axis` gets.
-fn growth(array: &ArrayRef3<f32>, new_shape: [usize; 3], axis: usize) -> f64 {
-    new_shape[axis] as f64 / array.shape()[axis] as f64
 }
 
 /// Cuts what a spline overshot.

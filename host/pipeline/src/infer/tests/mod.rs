@@ -1,6 +1,7 @@
 mod export;
 mod folder;
 mod reference;
+mod slabs;
 mod validation;
 mod window;
 

@@ -90,7 +90,7 @@ fn sliding_windows_of_the_reference() {
             arch_kwargs: meta["architecture"]["arch_kwargs"].clone(),
         };
         let model = model(&spec, &weights);
-        let network = Network { model: &model, mirror_axes: sizes(&about["mirror_axes"]) };
+        let network = Network { model: &model, mirror_axes: sizes(&about["mirror_axes"]), bytes: 0 };
         let arrays = Arrays::read(&folder.join(format!("metrics/sliding_window_{configuration}.npz")));
         for image in ["larger", "smaller"] {
             let names: Vec<&String> = arrays.0.iter().map(|(name, _)| name).filter(|name| name.starts_with(&format!("{image}_logits"))).collect();
@@ -179,7 +179,7 @@ fn a_batch_is_its_samples() {
             arch_kwargs: meta["architecture"]["arch_kwargs"].clone(),
         };
         let model = model(&spec, &folder.join(name).join("weights.npz"));
-        let network = Network { model: &model, mirror_axes: vec![] };
+        let network = Network { model: &model, mirror_axes: vec![], bytes: 0 };
         let voxels: usize = spec.patch_size.iter().product();
         let x: Vec<f32> = (0..3 * voxels).map(|i| ((i * 7919) % 1013) as f32 / 500.0 - 1.0).collect();
         let shape = |batch: usize| [&[batch, 1], spec.patch_size.as_slice()].concat();
@@ -199,7 +199,7 @@ fn three_cases_from_images_to_scores() {
     let (plans, dataset) = (Plans::read(&trained.join("plans.json")).unwrap(), DatasetJson::read(&trained).unwrap());
     let configuration = plans.configuration("3d_fullres").unwrap();
     let model = model(&configuration.network_spec(1, 3, true), &trained.join("fold_0/checkpoint_final_weights.npz"));
-    let network = Network { model: &model, mirror_axes: vec![0, 1, 2] };
+    let network = Network { model: &model, mirror_axes: vec![0, 1, 2], bytes: 0 };
     let dir = tempfile::tempdir().unwrap();
     let [images, labels, output, wanted] = ["images", "labels", "output", "wanted"].map(|name| dir.path().join(name));
     [&images, &labels, &wanted].into_iter().for_each(|path| std::fs::create_dir(path).unwrap());

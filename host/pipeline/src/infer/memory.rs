@@ -1,0 +1,104 @@
+//! How much memory a case takes, known beforehand.
+
+use volume::resample::Regrid;
+
+use super::Predictor;
+use super::layout::Layout;
+use crate::error::{Error, Result};
+
+/// What prediction keeps below where it can, by sums in strips and by one case after the other: 7 GiB.
+pub(super) const GOAL: u64 = 7 << 30;
+
+/// Bytes that predicting a case takes at most, beside the preprocessed image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Memory {
+    /// The padded image.
+    padded: u64,
+    /// A batch of tiles: the network's activations, the tiles and their logits.
+    network: u64,
+    /// Sums of logits.
+    sums: u64,
+    /// Segmentations, and what decoding them takes.
+    segmentations: u64,
+    /// Probabilities of a class, and what the softmax needs.
+    probabilities: u64,
+}
+
+impl Memory {
+    /// `image` is the number of voxels of the whole image, `sums` the bytes of the sums.
+    pub(super) fn new(
+        predictors: &[&dyn Predictor],
+        layout: &Layout,
+        channels: usize,
+        regrids: &[&Regrid],
+        image: u64,
+        sums: u64,
+        probabilities: bool,
+    ) -> Self {
+        let tile = voxels(layout.tile);
+        let (batch, channels, classes) = (layout.batch() as u64, channels as u64, layout.classes as u64);
+        // the tiles and their logits are there twice: ours, and the network's
+        let activations = predictors.iter().map(|predictor| predictor.bytes()).max().unwrap_or(0);
+        let network = batch * (activations.max(4 * tile * (channels + classes)) + 4 * tile * (2 * channels + classes));
+        let decoding = |regrid: &Regrid| match (0..3).all(|axis| regrid.is_local(axis)) {
+            true => rayon::current_num_threads() as u64 * DECODED_AT_ONCE,
+            // a class of the whole block, before and after the last pass, and the best so far
+            false => 4 * (2 * voxels(regrid.new_shape()) + voxels(regrid.new_shape()).max(voxels(layout.shape))),
+        };
+        let further: u64 = regrids.iter().skip(1).map(|regrid| voxels(regrid.new_shape())).sum();
+        let cropped = regrids.first().map_or(0, |regrid| voxels(regrid.new_shape()));
+        Self {
+            padded: if layout.is_padded() { 4 * channels * voxels(layout.padded) } else { 0 },
+            network,
+            sums,
+            segmentations: 2 * (image + further) + regrids.iter().map(|regrid| decoding(regrid)).max().unwrap_or(0),
+            // the largest logit and the sum; a class before and after the last pass of resampling; the same in the whole image
+            probabilities: if probabilities { 4 * (4 * cropped + image) } else { 0 },
+        }
+    }
+
+    /// All of it. The network and the softmax never work at once, so it is a little less than the sum.
+    pub(super) fn total(&self) -> u64 {
+        self.padded + self.sums + self.segmentations + self.network.max(self.probabilities)
+    }
+}
+
+/// Bytes that decoding a piece takes: a class before and after a pass, the best so far, and what the pass works on.
+const DECODED_AT_ONCE: u64 = 4 << 20;
+
+pub(super) fn voxels(shape: [usize; 3]) -> u64 {
+    shape.iter().map(|&n| n as u64).product()
+}
+
+/// Bytes that reading and preprocessing an image of so many channels and voxels takes at most; `network` are the voxels that come out.
+pub(super) fn preparing(channels: usize, image: u64, network: u64) -> u64 {
+    let channels = channels as u64;
+    // a copy in new axes, the mask, labels; a channel before and after a pass of resampling, and what comes out
+    image * (8 * channels + 1 + 2) + 2 * network + 4 * channels * network + 8 * image.max(network)
+}
+
+/// Refuses what cannot fit.
+///
+/// # Errors
+/// A case that takes more than is free.
+pub(super) fn check(memory: &Memory, probabilities: bool) -> Result<()> {
+    let (needed, free) = (memory.total(), crate::memory::available());
+    if needed <= free {
+        return Ok(());
+    }
+    let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
+    let way_out = match probabilities {
+        true => "leave out --save_probabilities, which keeps the logits of the whole image, or use a machine with more memory",
+        false => "use a machine with more memory, or plans with a smaller patch",
+    };
+    Err(Error::invalid(format!(
+        "prediction takes {:.1} GiB of memory ({:.1} GiB for logits, {:.1} GiB for the network, {:.1} GiB for segmentations, {:.1} GiB for \
+         probabilities), but {:.1} GiB are free; {way_out}",
+        gib(needed),
+        gib(memory.sums),
+        gib(memory.network),
+        gib(memory.segmentations),
+        gib(memory.probabilities),
+        gib(free)
+    )))
+}
