@@ -53,6 +53,8 @@ impl<'a> Segmenter<'a> {
         let (channels, depth, height, width) = image.dim();
         let work = self.work(channels, [depth, height, width], &place, further)?;
         memory::check(&work.memory, self.probabilities)?;
+        let (bytes, strips) = (work.memory.total(), work.schedule.strips());
+        tracing::debug!("predicting {depth} x {height} x {width} voxels takes at most {bytes} bytes, in {strips} strip(s)");
         let mut segmented =
             Segmented { image: self.export.blank(&place, 0), further: further.iter().map(|grid| Array3::zeros(grid.shape)).collect(), logits: None };
         let own = self.export.cropped_in(&place, &mut segmented.image);
@@ -73,7 +75,7 @@ impl<'a> Segmenter<'a> {
         Ok(segmented)
     }
 
-    /// The bytes that [`Segmenter::segment`] takes beside its image, at most, for an image of so many channels on the network's grid.
+    /// The bytes that [`Segmenter::segment`] takes at most, for an image of so many channels on the network's grid.
     ///
     /// # Errors
     /// As [`Segmenter::segment`].
@@ -90,13 +92,11 @@ impl<'a> Segmenter<'a> {
             let sums = if self.probabilities { layout.logits_bytes() } else { schedule.bytes(&layout) };
             Memory::new(self.predictors, &layout, channels, &borrowed, place.voxels(), sums, self.probabilities)
         };
-        let mut schedule = Schedule::new(&layout, &borrowed, 1);
+        let (mut schedule, mut strips) = (Schedule::new(&layout, &borrowed, 1), 1);
         let mut memory = of(&schedule);
         // no more strips than are needed: tiles on their borders are predicted more than once
-        for strips in 2..=place.cropped.shape[1] {
-            if self.probabilities || memory.total() <= memory::GOAL {
-                break;
-            }
+        while !self.probabilities && memory.total() > memory::GOAL && strips < place.cropped.shape[1] {
+            strips += (strips / 4).max(1);
             let other = Schedule::new(&layout, &borrowed, strips);
             if of(&other).total() < memory.total() {
                 (memory, schedule) = (of(&other), other);

@@ -128,8 +128,8 @@ fn fits_at_once(cases: &[InputCase], model: &LoadedModel<'_>, segmenter: &Segmen
         let network = compute_new_shape(place.cropped.shape, place.cropped.spacing, model.configuration.target_spacing(place.cropped.spacing));
         let preparing = memory::preparing(channels, place.voxels(), memory::voxels(network));
         let predicting = segmenter.memory(channels, network, &place).map_or(0, |memory| memory.total());
-        // the image that the network sees, and the labels and bytes of the segmentation that is written
-        let beside = 4 * channels as u64 * memory::voxels(network) + 4 * place.voxels();
+        // labels and bytes of the segmentation that is written
+        let beside = 4 * place.voxels();
         most = [most[0].max(preparing), most[1].max(predicting + beside)];
     }
     Ok(most[0] + most[1] <= memory::GOAL)

@@ -6,12 +6,14 @@ use super::Predictor;
 use super::layout::Layout;
 use crate::error::{Error, Result};
 
-/// What prediction keeps below where it can, by sums in strips and by one case after the other: 7 GiB.
-pub(super) const GOAL: u64 = 7 << 30;
+/// What prediction keeps below where it can, by sums in strips and by one case after the other: 7.5 GiB, so that a process stays below 8.
+pub(super) const GOAL: u64 = 15 << 29;
 
-/// Bytes that predicting a case takes at most, beside the preprocessed image.
+/// Bytes that predicting a case takes at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Memory {
+    /// The preprocessed image, which is there when prediction begins.
+    image: u64,
     /// The padded image.
     padded: u64,
     /// A batch of tiles: the network's activations, the tiles and their logits.
@@ -25,13 +27,13 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    /// `image` is the number of voxels of the whole image, `sums` the bytes of the sums.
+    /// `whole` is the number of voxels of the whole image, `sums` the bytes of the sums.
     pub(super) fn new(
         predictors: &[&dyn Predictor],
         layout: &Layout,
         channels: usize,
         regrids: &[&Regrid],
-        image: u64,
+        whole: u64,
         sums: u64,
         probabilities: bool,
     ) -> Self {
@@ -48,18 +50,19 @@ impl Memory {
         let further: u64 = regrids.iter().skip(1).map(|regrid| voxels(regrid.new_shape())).sum();
         let cropped = regrids.first().map_or(0, |regrid| voxels(regrid.new_shape()));
         Self {
+            image: 4 * channels * voxels(layout.shape),
             padded: if layout.is_padded() { 4 * channels * voxels(layout.padded) } else { 0 },
             network,
             sums,
-            segmentations: 2 * (image + further) + regrids.iter().map(|regrid| decoding(regrid)).max().unwrap_or(0),
+            segmentations: 2 * (whole + further) + regrids.iter().map(|regrid| decoding(regrid)).max().unwrap_or(0),
             // the largest logit and the sum; a class before and after the last pass of resampling; the same in the whole image
-            probabilities: if probabilities { 4 * (4 * cropped + image) } else { 0 },
+            probabilities: if probabilities { 4 * (4 * cropped + whole) } else { 0 },
         }
     }
 
-    /// All of it. The network and the softmax never work at once, so it is a little less than the sum.
+    /// All of it, the image included. The network and the softmax never work at once, so it is a little less than the sum.
     pub(super) fn total(&self) -> u64 {
-        self.padded + self.sums + self.segmentations + self.network.max(self.probabilities)
+        self.image + self.padded + self.sums + self.segmentations + self.network.max(self.probabilities)
     }
 }
 
@@ -82,7 +85,7 @@ pub(super) fn preparing(channels: usize, image: u64, network: u64) -> u64 {
 /// # Errors
 /// A case that takes more than is free.
 pub(super) fn check(memory: &Memory, probabilities: bool) -> Result<()> {
-    let (needed, free) = (memory.total(), crate::memory::available());
+    let (needed, free) = (memory.total() - memory.image, crate::memory::available());
     if needed <= free {
         return Ok(());
     }

@@ -64,6 +64,10 @@ impl Schedule {
         Self { strips, steps, slices, rows }
     }
 
+    pub(super) fn strips(&self) -> usize {
+        self.strips
+    }
+
     /// Bytes of the largest sums.
     pub(super) fn bytes(&self, layout: &Layout) -> u64 {
         let rows = self.rows.iter().map(Range::len).max().unwrap_or(0);

@@ -7,8 +7,11 @@ use crate::{
     error::{Error, Result},
     plan::{Configuration, Plans},
 };
-use engine::{Device, Model, shape::Trace};
-use plugin_api::{NetworkSpec, Task, TrainerConfig, abi::host::LossHandle};
+use engine::{
+    Device, Model,
+    shape::{NodeKind, Trace},
+};
+use plugin_api::{NetworkSpec, Op, Task, TrainerConfig, abi::host::LossHandle};
 use registry::{Provenance, Registry};
 use std::{path::Path, sync::Arc};
 
@@ -73,6 +76,18 @@ pub fn build_model(
     Ok((model, source.from.clone(), trace))
 }
 
+/// Bytes that a forward of one patch takes on the processor: what the trace counts, and the input and output of the largest convolution
+/// once more, because its kernel works on blocks of 16 channels. 0 where the tensors live on another device.
+pub(crate) fn forward_bytes(trace: &Trace, device: &Device) -> u64 {
+    let blocked = |&value: &usize| {
+        let shape = &trace.values[value].info.shape;
+        4 * shape.iter().enumerate().map(|(axis, &n)| if axis == 1 { n.next_multiple_of(16) } else { n } as u64).product::<u64>()
+    };
+    let convolutions = trace.nodes.iter().filter(|node| matches!(node.kind, NodeKind::Op(Op::Conv | Op::ConvTranspose)));
+    let scratch = convolutions.map(|node| node.inputs.iter().take(1).chain(&node.outputs).map(blocked).sum::<u64>()).max();
+    if device.is_cpu() { trace.inference_bytes + scratch.unwrap_or(0) } else { 0 }
+}
+
 impl Parts {
     pub(crate) fn new(
         registry: &Registry,
@@ -121,13 +136,26 @@ pub fn load_model(registry: &Registry, folder: &Path, fold: &str, file: &str, de
         checkpoint.host.config.clone()
     };
     let spec = configuration.network_spec(input_channels(&dataset, &labels, &configuration), labels.num_outputs(), true);
-    let missing = |e: Error| {
-        let by: Vec<String> = checkpoint.host.components.iter().map(Provenance::who).collect();
-        if by.is_empty() { e } else { Error::content(&path, format!("was trained with {}: {e}", by.join(" and "))) }
-    };
-    let (mut model, _, trace) = build_model(registry, &config, &spec, device, checkpoint.host.seed).map_err(missing)?;
+    let (mut model, _, trace) =
+        build_model(registry, &config, &spec, device, checkpoint.host.seed).map_err(|e| not_installed(registry, &config, &path, &checkpoint, e))?;
     let weights: Vec<_> = std::mem::take(&mut checkpoint.weights).into_iter().map(|w| (w.name, w.shape, w.data)).collect();
     model.load(&weights).map_err(|e| Error::content(&path, e.to_string()))?;
-    let bytes = if device.is_cpu() { trace.inference_bytes } else { 0 };
+    let bytes = forward_bytes(&trace, device);
     Ok(Loaded { model, bytes, checkpoint })
+}
+
+/// Says which plugin a model needs, where that is why its network cannot be built.
+fn not_installed(registry: &Registry, config: &TrainerConfig, path: &Path, checkpoint: &Checkpoint, e: Error) -> Error {
+    let there = config.architecture.as_ref().is_none_or(|wanted| registry.architecture(&wanted.name).is_ok());
+    let mut plugins: Vec<String> =
+        checkpoint.host.components.iter().filter(|c| c.file.is_some()).map(|c| format!("{} {}", c.who(), c.version)).collect();
+    plugins.dedup();
+    if there || plugins.is_empty() {
+        return e;
+    }
+    let (plugins, trainer) = (plugins.join(" and "), &checkpoint.trainer_name);
+    Error::content(
+        path,
+        format!("config `{trainer}` was trained with {plugins}, which is not here; install it, or name its folder with --plugins-dir: {e}"),
+    )
 }

@@ -3,7 +3,7 @@
 use super::{
     Fold, Iteration, Observer, TrainOptions, curves,
     journal::{Journal, now},
-    model::{Parts, input_channels, task_of},
+    model::{Parts, forward_bytes, input_channels, task_of},
     pseudo_dice::{PseudoDice, nanmean},
     settings::Settings,
 };
@@ -461,7 +461,7 @@ impl Run<'_> {
         let network = infer::Network {
             model: &self.parts.model,
             mirror_axes: self.settings.inference_mirror_axes.clone(),
-            bytes: if self.parts.model.device().is_cpu() { self.parts.trace.inference_bytes } else { 0 },
+            bytes: forward_bytes(&self.parts.trace, &self.options.device),
         };
         let configuration = place.plans.configuration(&self.options.configuration)?;
         let model = infer::LoadedModel {

@@ -31,7 +31,7 @@ pub fn write_npz(path: &Path, arrays: &[(&str, ArrayView<'_>)], packing: Packing
 }
 
 /// Writes one array to `path`, atomically, that is never in memory as a whole: `fill` hands over the elements in C order, some at a
-/// time, to the function that it is given. The bytes are those of [`write_npz`].
+/// time, to the function that it is given.
 ///
 /// # Errors
 /// What `fill` returns; the file cannot be written; NumPy has no such element type; parts that do not make up the array.
@@ -101,4 +101,26 @@ pub(super) fn array_name(member: &str) -> &str {
 
 pub(super) fn missing(path: &Path, name: &str, names: &[String]) -> FileError {
     Malformed(format!("no array `{name}`; it holds {}", names.join(", "))).at(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_make_the_file_of_the_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let [whole, parts] = ["whole.npz", "parts.npz"].map(|name| dir.path().join(name));
+        let values: Vec<f32> = (0..60_000).map(|i| (i % 977) as f32 / 7.0).collect();
+        let shape = [3, 200, 100];
+        for packing in [Packing::Stored, Packing::Deflated] {
+            write_npz(&whole, &[("p", ArrayView::new(&shape, &values).unwrap())], packing).unwrap();
+            let append = |append: &mut dyn FnMut(&[f32]) -> Result<()>| values.chunks(20_000).try_for_each(append);
+            write_npz_in_parts(&parts, "p", &shape, packing, append).unwrap();
+            assert!(read_npz(&whole).unwrap() == read_npz(&parts).unwrap(), "{packing:?}");
+        }
+        let short = |append: &mut dyn FnMut(&[f32]) -> Result<()>| append(&values[1..]);
+        let error = write_npz_in_parts(&parts, "p", &shape, Packing::Stored, short).unwrap_err().to_string();
+        assert!(error.contains("wants 240000 bytes, but 239996 came"), "{error}");
+    }
 }

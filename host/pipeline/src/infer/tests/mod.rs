@@ -1,5 +1,6 @@
 mod export;
 mod folder;
+mod memory;
 mod reference;
 mod slabs;
 mod validation;
