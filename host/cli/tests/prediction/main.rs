@@ -3,6 +3,7 @@
 
 mod memory;
 mod model;
+mod reference;
 
 use std::{
     path::Path,

@@ -190,8 +190,8 @@ fn a_batch_is_its_samples() {
     }
 }
 
-/// From images to segmentations with a network that nnU-Net trained: at least 99.9 % of the voxels agree, probabilities within 1e-2
-/// (the reference's logits are f16), Dice within 1e-3.
+/// From images to segmentations with a network that nnU-Net trained: at least 99.9 % of the voxels agree, probabilities within 2e-3
+/// (the reference's are f16, as its logits were), Dice within 1e-3.
 #[test]
 fn three_cases_from_images_to_scores() {
     let Some(folder) = reference("") else { return };
@@ -229,7 +229,7 @@ fn three_cases_from_images_to_scores() {
         let worst = probabilities.iter().zip(&wanted).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         println!("{case}: {:.4} % agree, probabilities differ by {worst:.1e}", 100.0 * agree);
         assert!(agree >= 0.999, "{case}: {agree}");
-        assert!(worst <= 1e-2, "{case}: {worst}");
+        assert!(worst <= 2e-3, "{case}: {worst}");
     }
     let score = |predictions: &Path| {
         let summary = evaluate_folder(&labels, predictions, &dataset, &evaluate::Options::default(), &silent).unwrap();
