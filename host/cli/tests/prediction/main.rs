@@ -1,7 +1,9 @@
 //! Prediction as a process, with models that are made up or trained for a moment.
 #![allow(clippy::unwrap_used, clippy::panic)] // helpers outside #[test] functions, too
 
+mod both_directions;
 mod memory;
+mod missing_plugin;
 mod model;
 mod reference;
 
