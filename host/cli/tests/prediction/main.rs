@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)] // helpers outside #[test] functions, too
 
 mod both_directions;
+mod cascade;
 mod memory;
 mod missing_plugin;
 mod model;
