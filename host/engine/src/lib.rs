@@ -12,6 +12,7 @@ mod device;
 mod error;
 pub mod kernels;
 mod log;
+pub mod logits;
 mod model;
 mod ops;
 mod optim;

@@ -17,6 +17,7 @@ mod install_pretrained_model_from_zip;
 mod link;
 mod list_plugins;
 mod move_plans_between_datasets;
+mod parity;
 mod plan_and_preprocess;
 mod plan_experiment;
 mod plot_overlay_pngs;
@@ -60,6 +61,7 @@ const ALL: &[Entry] = &[
     Entry::own::<trust::Trust>(),
     Entry::own::<validate_plugin::ValidatePlugin>(),
     Entry::own::<validate_plugin::RunCheck>(),
+    Entry::own::<parity::ParityCommand>(),
     Entry::own::<demo::Demo>(),
     Entry::own::<link::Link>(),
 ];

@@ -10,9 +10,7 @@ use pipeline::{
     paths::Paths,
     plan::{self, Plans},
 };
-use plugin_api::NetworkSpec;
 use registry::Registry;
-use serde_json::Map;
 
 /// Plan patches, batch sizes and networks from the fingerprint of a dataset
 #[derive(clap::Parser)]
@@ -66,17 +64,9 @@ impl PlanOptions {
             plans_name: self.plans_name.clone(),
             ..plan::Options::default()
         };
-        let (plans, file) = plan::run(paths, dataset, &options, &|spec| planning_size(registry, spec))?;
+        let (plans, file) = plan::run(paths, dataset, &options, &|spec| plan::planning_size(registry, spec))?;
         let configurations: Vec<&str> = plans.configurations.keys().map(String::as_str).collect();
         show::line(&format!("{dataset}: {} with {}", file.display(), configurations.join(", ")));
         Ok(plans)
     }
-}
-
-/// What the planner compares memory by, for the network that a plan names.
-fn planning_size(registry: &Registry, spec: &NetworkSpec) -> plugin_api::Result<u64> {
-    let name = spec.network_class_name.rsplit('.').next().unwrap_or_default();
-    let made = registry.architecture(name).and_then(|architecture| architecture.create(&Map::new()));
-    let architecture = made.map_err(|error| plugin_api::Error::new(error.to_string()))?;
-    Ok(engine::shape::planning_size(&architecture, spec)?)
 }

@@ -1,8 +1,8 @@
 //! Checks of losses, each with its default settings.
 
-use super::{Found, Target, Verdict, fail, logits, pass, slope};
+use super::{Found, Target, Verdict, fail, pass, slope};
 use engine::{
-    HeadTarget, Mode, Model, Random, Step, Supervision,
+    HeadTarget, Mode, Model, Random, Step, Supervision, logits,
     shape::{LossHead, trace_loss},
 };
 use plugin_api::{Prepared, Task, abi::host::LossHandle};

@@ -1,7 +1,6 @@
 //! The checks of `validate-plugin`: each has a name and a line that says what it asks, and runs in a process of its own.
 
 mod library;
-mod logits;
 mod loss;
 mod network;
 mod plans;

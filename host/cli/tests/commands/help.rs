@@ -41,6 +41,7 @@ fn of_each_command() {
         "list-plugins",
         "trust",
         "validate-plugin",
+        "parity",
         "demo",
         "link",
     ];

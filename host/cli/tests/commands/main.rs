@@ -5,6 +5,7 @@ mod after_training;
 mod errors;
 mod help;
 mod links;
+mod parity;
 mod plugin_folder;
 mod plugins;
 mod verify;

@@ -67,8 +67,7 @@ pub fn evaluate_simple(
         return Err(Error::invalid("no label to evaluate; name at least one"));
     }
     let pairs = pair_up(references, predictions, &ENDINGS, options.chill)?;
-    let read = |path: &Path| Ok(read_segmentation(path)?.0);
-    score(&pairs, &Structure::labels(labels), ignore, read, options.num_processes, report)?.written(options, predictions)
+    evaluate_structures(&pairs, &Structure::labels(labels), ignore, options.num_processes, report)?.written(options, predictions)
 }
 
 /// Scores `pairs` by the labels or regions of `dataset` with `num_processes` at a time; writes nothing.
@@ -78,6 +77,20 @@ pub fn evaluate_simple(
 pub fn evaluate_pairs(pairs: &[Pair], dataset: &DatasetJson, num_processes: usize, report: Report<'_>) -> Result<Summary> {
     let read = |path: &Path| read_labels(path, dataset).map(|(labels, _)| labels);
     score(pairs, &Structure::of(dataset)?, dataset.ignore, read, num_processes, report)
+}
+
+/// Scores `pairs` by `structures`, without the voxels that are `ignore` in the reference; writes nothing.
+///
+/// # Errors
+/// As [`evaluate_pairs`].
+pub fn evaluate_structures(
+    pairs: &[Pair],
+    structures: &[Structure],
+    ignore: Option<i16>,
+    num_processes: usize,
+    report: Report<'_>,
+) -> Result<Summary> {
+    score(pairs, structures, ignore, |path| Ok(read_segmentation(path)?.0), num_processes, report)
 }
 
 impl Summary {

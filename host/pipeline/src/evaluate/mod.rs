@@ -5,7 +5,7 @@ mod metrics;
 mod summary;
 
 pub(crate) use folder::files;
-pub use folder::{Options, Pair, evaluate_folder, evaluate_pairs, evaluate_simple};
+pub use folder::{Options, Pair, evaluate_folder, evaluate_pairs, evaluate_simple, evaluate_structures};
 pub use metrics::{Metrics, Overlap, Structure};
 pub use summary::{CaseMetrics, Summary};
 

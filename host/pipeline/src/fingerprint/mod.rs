@@ -1,7 +1,10 @@
 //! What a dataset's images have in common: spacings, shapes, and intensities of the foreground.
 
 mod record;
+mod sample;
 mod stats;
+
+pub(crate) use sample::Sample;
 
 use std::fs;
 use std::path::Path;

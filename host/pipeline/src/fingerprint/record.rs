@@ -95,6 +95,13 @@ impl Record {
         Ok(Self { spacing, shape, relative_size, voxels, path: path.to_path_buf(), random: RandomState::new(SEED) })
     }
 
+    /// The foreground voxels of the first channel. The record must have been made for at least as many draws.
+    pub(super) fn foreground(&self) -> Result<Vec<f32>> {
+        let mut values = read::<f32>(&self.path, "values")?;
+        values.truncate(self.voxels);
+        Ok(values)
+    }
+
     /// Fills `drawn` with foreground voxels of `channel`, drawn with replacement. There must be foreground, and `drawn` must always have
     /// the length that the record was made for.
     ///

@@ -2,6 +2,7 @@
 //! doi 10.1038/s41592-020-01008-z, supplementary note 2).
 
 mod configuration;
+mod estimate;
 mod legacy;
 mod planner;
 mod plans;
@@ -14,6 +15,7 @@ mod topology;
 mod transfer;
 
 pub use configuration::{ArchitecturePlan, Configuration};
+pub use estimate::planning_size;
 pub use planner::{Estimate, plan_experiment};
 pub use plans::{IntensityProperties, Plans};
 pub use presets::{PRESETS, Preset};

@@ -11,7 +11,7 @@ mod settings;
 pub use fold::Fold;
 pub use model::{Loaded, build_model, load_model};
 pub use run::{Outcome, train};
-pub use settings::{Settings, deep_supervision_weights};
+pub use settings::{Settings, deep_supervision_weights, poly_lr};
 
 use engine::Device;
 use std::{

@@ -161,12 +161,17 @@ impl Settings {
         if epoch < warmup {
             return self.initial_lr / warmup as f64 * (epoch + 1) as f64;
         }
-        let share = (epoch - warmup) as f64 / self.epochs.saturating_sub(warmup).max(1) as f64;
+        let (epoch, epochs) = (epoch - warmup, self.epochs.saturating_sub(warmup).max(1));
         match self.schedule.fall {
-            Fall::Poly => self.initial_lr * (1.0 - share).max(0.0).powf(0.9),
-            Fall::Cosine => self.initial_lr * (1.0 + (std::f64::consts::PI * share).cos()) / 2.0,
+            Fall::Poly => poly_lr(self.initial_lr, epoch, epochs),
+            Fall::Cosine => self.initial_lr * (1.0 + (std::f64::consts::PI * epoch as f64 / epochs as f64).cos()) / 2.0,
         }
     }
+}
+
+/// nnU-Net's learning rate: `initial (1 - epoch/epochs)^0.9`.
+pub fn poly_lr(initial: f64, epoch: usize, epochs: usize) -> f64 {
+    initial * (1.0 - epoch as f64 / epochs as f64).max(0.0).powf(0.9)
 }
 
 /// Weights of `heads` heads, finest first: halved from one to the next, the last 0 (unless it is the only one), summing to 1.

@@ -1,4 +1,5 @@
 //! A network whose logits are its one parameter, so that a loss's gradient can be had logit by logit.
+//! The validator and the parity report look at losses so.
 
 use plugin_api::{Init, abi::host::Library, prelude::*};
 
@@ -25,10 +26,13 @@ impl Network for Given {
     }
 }
 
-register_architecture!("__logits", Logits, "logits of a shape that the settings give, for validate-plugin");
+register_architecture!("__logits", Logits, "logits of a shape that the settings give, to look at losses");
 
-/// A model that returns logits of this shape (B, C, spatial...), at first standard normal.
-pub(super) fn model(shape: &[usize], seed: u64) -> engine::Result<engine::Model> {
+/// A model that returns logits of this shape (B, C, spatial...), whatever its input; at first standard normal. Its parameter is `logits`.
+///
+/// # Errors
+/// The shape is none of a batch.
+pub fn model(shape: &[usize], seed: u64) -> crate::Result<crate::Model> {
     let architecture = Library::builtin().architecture(NAME, &json!({"shape": shape}).to_string())?;
     let spec = NetworkSpec {
         input_channels: 1,
@@ -38,5 +42,5 @@ pub(super) fn model(shape: &[usize], seed: u64) -> engine::Result<engine::Model>
         network_class_name: NAME.into(),
         arch_kwargs: json!({}),
     };
-    engine::Model::build(&engine::Device::cpu(), &architecture, &spec, seed)
+    crate::Model::build(&crate::Device::cpu(), &architecture, &spec, seed)
 }
