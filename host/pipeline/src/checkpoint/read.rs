@@ -131,7 +131,8 @@ pub fn read(path: &Path) -> Result<Checkpoint> {
         configuration: text(init.get("configuration")),
         fold: json("fold").to_string().trim_matches('"').to_string(),
         dataset_json: json("dataset_json"),
-        device: text(init.get("device")),
+        // a text, or a device of PyTorch
+        device: json("device").as_str().unwrap_or_default().to_string(),
         trainer_name: text(root.get("trainer_name")),
         mirror_axes: axes.iter().filter_map(Value::as_i64).filter_map(|a| usize::try_from(a).ok()).collect(),
         host,

@@ -21,12 +21,11 @@ pub(super) struct Desk<'a> {
     pub(super) rows: Vec<Row>,
     pub(super) not_compared: Vec<String>,
     report: Report<'a>,
-    step: String,
 }
 
 impl<'a> Desk<'a> {
     pub(super) fn new(files: Files, options: &'a Options<'a>, report: Report<'a>) -> Self {
-        Self { files, options, rows: Vec::new(), not_compared: Vec::new(), report, step: String::new() }
+        Self { files, options, rows: Vec::new(), not_compared: Vec::new(), report }
     }
 
     /// Who is told how far a long step is.
@@ -36,12 +35,11 @@ impl<'a> Desk<'a> {
 
     /// Does `work` for each of `items`. What fails becomes a row that fell short, and the next item has its turn.
     pub(super) fn each(&mut self, step: &str, items: &[String], mut work: impl FnMut(&mut Self, &str) -> Result<()>) {
-        let before = std::mem::replace(&mut self.step, format!("parity {step}"));
+        let step = format!("parity {step}");
         for (index, item) in items.iter().enumerate() {
             self.attempt(item, |desk| work(desk, item));
-            (self.report)(Progress { step: &self.step, done: index + 1, total: items.len(), case: item });
+            (self.report)(Progress { step: &step, done: index + 1, total: items.len(), case: item });
         }
-        self.step = before;
     }
 
     /// Does `work`; a failure is a row about `what`.

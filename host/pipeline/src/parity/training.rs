@@ -14,14 +14,14 @@ use super::models::{CHECKPOINT, How, Trained, cases_in, copy_images, segmentatio
 use super::network::{norm, same_weights};
 use super::summaries::{self, Segmentations};
 use super::tolerance;
-use crate::checkpoint::{self, Checkpoint};
+use crate::checkpoint::{self, Checkpoint, Logging};
 use crate::error::{Error, Result};
 use crate::train::{load_model, poly_lr};
 
 /// Files that tell of the run.
 const INFORMATION: [&str; 3] = ["debug.json", "progress.png", "dataset_fingerprint.json"];
-/// Entries of a checkpoint that one which only predicts may lack.
-const FOR_TRAINING: [&str; 2] = ["optimizer_state", "grad_scaler_state"];
+/// Entries of a checkpoint that only its training needs: one that was made smaller lacks them.
+const FOR_TRAINING: [&str; 4] = ["optimizer_state", "grad_scaler_state", "logging", "_best_ema"];
 
 pub(super) fn run(desk: &mut Desk<'_>) -> Result<()> {
     let mut folds = Vec::new();
@@ -105,7 +105,8 @@ fn checkpoints(desk: &mut Desk<'_>, fold: &str, model: &Trained) -> Result<()> {
         desk.attempt(&info, |desk| told(desk, &file, &info, &checkpoint));
     }
     if desk.files.has(&timing) {
-        desk.attempt(&timing, |desk| logged(desk, &timing, &checkpoint));
+        let has_log = keys_of(&desk.files.path(&file))?.iter().any(|key| key == "logging");
+        desk.attempt(&timing, |desk| logged(desk, &timing, has_log.then_some(&checkpoint.logging)));
     }
     if desk.files.has(&npz) {
         desk.attempt(&npz, |desk| {
@@ -121,10 +122,13 @@ fn checkpoints(desk: &mut Desk<'_>, fold: &str, model: &Trained) -> Result<()> {
 /// What `checkpoint_info.json` tells of the file.
 fn told(desk: &mut Desk<'_>, file: &str, info: &str, ours: &Checkpoint) -> Result<()> {
     let theirs: Info = desk.json(info, Use::Compared)?;
-    let root = read_pth(&desk.files.path(file))?.root;
-    let keys: Vec<&str> = root.entries().unwrap_or_default().iter().filter_map(|(key, _)| key.as_str()).collect();
+    let keys = keys_of(&desk.files.path(file))?;
+    let has = |key: &str| keys.iter().any(|found| found == key);
+    for key in FOR_TRAINING.into_iter().filter(|key| !has(key)) {
+        desk.not_compared(&format!("{info}: {key}"), &format!("{file} was made smaller and has none"));
+    }
     if let Some(theirs) = &theirs.keys {
-        let wanted: Vec<&String> = theirs.iter().filter(|key| keys.contains(&key.as_str()) || !FOR_TRAINING.contains(&key.as_str())).collect();
+        let wanted: Vec<&String> = theirs.iter().filter(|key| has(key) || !FOR_TRAINING.contains(&key.as_str())).collect();
         desk.exact(&format!("{info}: keys"), &keys, &wanted);
     }
     if let Some(theirs) = theirs.n_network_weights {
@@ -151,7 +155,7 @@ fn told(desk: &mut Desk<'_>, file: &str, info: &str, ours: &Checkpoint) -> Resul
     if let Some(theirs) = theirs.current_epoch {
         desk.exact(&format!("{info}: current_epoch"), &ours.current_epoch, &theirs);
     }
-    if let Some(theirs) = theirs.best_ema {
+    if let Some(theirs) = theirs.best_ema.filter(|_| has("_best_ema")) {
         desk.relative(&format!("{info}: best_ema"), ours.best_ema.unwrap_or(f64::NAN), theirs, tolerance::PLANS);
     }
     if let Some(theirs) = &theirs.logging_keys {
@@ -167,7 +171,7 @@ fn told(desk: &mut Desk<'_>, file: &str, info: &str, ours: &Checkpoint) -> Resul
             }
             desk.tree(&format!("{info}: optimizer, lr"), &json!(lr), theirs.get("lr").unwrap_or(&Value::Null), tolerance::PLANS);
         }
-        (None, Some(_)) => desk.not_compared(&format!("{info}: optimizer"), &format!("{file} has no optimizer state")),
+        (None, Some(_)) if has("optimizer_state") => desk.fell_short(&format!("{info}: optimizer"), "we read none, and the file has one"),
         _ => {}
     }
     if let Some(theirs) = &theirs.weight_l2 {
@@ -177,13 +181,23 @@ fn told(desk: &mut Desk<'_>, file: &str, info: &str, ours: &Checkpoint) -> Resul
     Ok(())
 }
 
+/// The entries of the checkpoint `path`.
+fn keys_of(path: &Path) -> Result<Vec<String>> {
+    let root = read_pth(path)?.root;
+    Ok(root.entries().unwrap_or_default().iter().filter_map(|(key, _)| key.as_str()).map(str::to_owned).collect())
+}
+
 /// What was read of the checkpoint's log, and the learning rates of nnU-Net's schedule.
-fn logged(desk: &mut Desk<'_>, name: &str, checkpoint: &Checkpoint) -> Result<()> {
+fn logged(desk: &mut Desk<'_>, name: &str, ours: Option<&Logging>) -> Result<()> {
     let Timing { logger: Some(theirs) } = desk.json::<Timing>(name, Use::Compared)? else {
         desk.files.note(name, Use::Information);
         return Ok(());
     };
-    let ours = &checkpoint.logging;
+    let initial = theirs.lrs.first().copied().unwrap_or_default();
+    let rates: Vec<f64> = (0..theirs.lrs.len()).map(|epoch| poly_lr(initial, epoch, theirs.lrs.len())).collect();
+    desk.tree(&format!("{name}: learning rates of the schedule"), &rates, &theirs.lrs, tolerance::PLANS);
+    // without one, checkpoint_info.json has it that the file was made smaller
+    let Some(ours) = ours else { return Ok(()) };
     for (key, ours, theirs) in [
         ("train_losses", &ours.train_losses, &theirs.train_losses),
         ("val_losses", &ours.val_losses, &theirs.val_losses),
@@ -194,9 +208,6 @@ fn logged(desk: &mut Desk<'_>, name: &str, checkpoint: &Checkpoint) -> Result<()
         desk.tree(&format!("{name}: {key}"), ours, theirs, tolerance::PLANS);
     }
     desk.tree(&format!("{name}: dice_per_class_or_region"), &ours.dice_per_class_or_region, &theirs.dice_per_class_or_region, tolerance::PLANS);
-    let initial = theirs.lrs.first().copied().unwrap_or_default();
-    let rates: Vec<f64> = (0..theirs.lrs.len()).map(|epoch| poly_lr(initial, epoch, theirs.lrs.len())).collect();
-    desk.tree(&format!("{name}: learning rates of the schedule"), &rates, &theirs.lrs, tolerance::PLANS);
     Ok(())
 }
 

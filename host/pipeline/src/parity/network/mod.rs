@@ -242,10 +242,11 @@ impl Case {
         Ok(self.model.step(mode, x, shape, &Supervision { heads, prepared: &[], task: &task }, &self.loss, &[0])?)
     }
 
-    /// The gradients where the input is one unit in the last place larger.
+    /// The gradients where each value of the input is one unit in the last place larger or smaller, by turns without a pattern: a shift of
+    /// all would be normalised away.
     fn nudged_gradients(&self) -> Result<Vec<Option<Vec<f32>>>> {
         let x = self.io.get("x")?;
-        let nudged: Vec<f32> = x.to_f32().into_iter().map(f32::next_up).collect();
+        let nudged: Vec<f32> = x.to_f32().into_iter().zip(synthesis::signs()).map(|(v, up)| if up { v.next_up() } else { v.next_down() }).collect();
         let weights = self.meta.ds_weights.clone().unwrap_or_else(|| deep_supervision_weights(self.targets.len()));
         let step = self.step_on(Mode::Train, &nudged, x.shape(), &weights)?;
         Ok(step.gradients.ok_or_else(|| Error::invalid("the step gave no gradients"))?.to_vecs()?)

@@ -27,6 +27,11 @@ fn uniform(name: &str, salt: u64, count: usize) -> impl Iterator<Item = f64> {
     (1..=count as u64).map(move |i| (mix(start.wrapping_add(i.wrapping_mul(GOLDEN))) >> 11) as f64 * 2f64.powi(-52) - 1.0)
 }
 
+/// Ones and zeros without a pattern, the same each time.
+pub(super) fn signs() -> impl Iterator<Item = bool> {
+    (1..).map(|i: u64| mix(i.wrapping_mul(GOLDEN)) & 1 == 1)
+}
+
 /// The values of a parameter: uniform with He's variance for kernels, near 1 for scales and near 0 for offsets.
 pub(super) fn weights(name: &str, shape: &[usize], salt: u64) -> Vec<f32> {
     let inputs: usize = shape.iter().skip(1).product();

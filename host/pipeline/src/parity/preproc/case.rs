@@ -12,7 +12,7 @@ use volume::numpy::percentile_linear;
 use super::super::desk::{Desk, farthest};
 use super::super::files::Use;
 use super::super::tolerance;
-use super::counts;
+use super::{Counts, counts};
 use crate::error::Result;
 use crate::plan::Configuration;
 use crate::preprocess::PreprocessedCase;
@@ -29,7 +29,7 @@ pub(super) struct About {
     data_shape: Option<Vec<usize>>,
     data_stats: Option<BTreeMap<String, f64>>,
     per_channel: Option<Vec<BTreeMap<String, f64>>>,
-    seg_counts: Option<Value>,
+    seg_counts: Option<Counts>,
 }
 
 /// The same without labels.
@@ -37,7 +37,7 @@ pub(super) struct About {
 struct WithoutLabels {
     same_data_as_with_seg: Option<bool>,
     data_sha256_f32: Option<String>,
-    seg_counts: Option<Value>,
+    seg_counts: Option<Counts>,
 }
 
 /// `what` is the path of `{what}.npz` and `{what}.json`.
@@ -81,16 +81,17 @@ pub(super) fn compare_with(
     }
     let labels = labels.map_err(|error| crate::error::Error::invalid(error.to_string()))?;
     if desk.shape(&format!("{what}: seg"), ours.seg.shape(), labels.shape()) {
-        let (own, theirs): (Vec<i16>, Vec<i16>) = (ours.seg.iter().copied().collect(), labels.iter().copied().collect());
+        let (own, wanted): (Vec<i16>, Vec<i16>) = (ours.seg.iter().copied().collect(), labels.iter().copied().collect());
         if let Some(sha) = &about.seg_sha256_i16 {
-            let bytes: Vec<u8> = theirs.iter().flat_map(|label| label.to_le_bytes()).collect();
+            let bytes: Vec<u8> = wanted.iter().flat_map(|label| label.to_le_bytes()).collect();
             desk.exact(&format!("{what}: seg_sha256_i16 of the npz"), &hex(&bytes), sha);
         }
-        desk.voxels(&format!("{what}: seg"), &own, &theirs, tolerance::TIES);
+        desk.voxels(&format!("{what}: seg"), &own, &wanted, tolerance::TIES);
         if let Some(theirs) = &about.seg_counts {
-            counts(desk, &format!("{what}: seg_counts"), &ours.seg, theirs);
+            let limit = if own == wanted { tolerance::EXACT } else { tolerance::TIES };
+            counts(desk, &format!("{what}: seg_counts"), &ours.seg, theirs, limit);
         }
-        if own == theirs {
+        if own == wanted {
             locations(desk, what, &ours.properties, &about.properties["class_locations"]);
         } else {
             desk.not_compared(&format!("{what}: class_locations"), "they are drawn from labels that differ in ties");
@@ -111,7 +112,7 @@ pub(super) fn without_labels(desk: &mut Desk<'_>, what: &str, ours: &Preprocesse
         desk.exact(&format!("{what}: data_sha256_f32 is that with labels"), wanted, sha);
     }
     if let Some(theirs) = &theirs.seg_counts {
-        counts(desk, &format!("{what}: seg_counts"), &ours.seg, theirs);
+        counts(desk, &format!("{what}: seg_counts"), &ours.seg, theirs, tolerance::TIES);
     }
     desk.exact(&format!("{what}: class_locations"), &ours.properties.class_locations.is_some(), &false);
     Ok(())

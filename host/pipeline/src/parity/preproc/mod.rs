@@ -4,11 +4,14 @@ mod case;
 mod export;
 mod resample;
 
-use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
 
+use ndarray::Array3;
+use serde_json::json;
+
+use super::Row;
 use super::desk::Desk;
 use super::files::Use;
-use super::tolerance;
 use crate::dataset::{DatasetJson, read_labels, training_cases};
 use crate::error::{Error, Result};
 use crate::plan::{Configuration, Plans};
@@ -122,19 +125,19 @@ fn of_dataset(desk: &mut Desk<'_>, what: &str) -> Result<()> {
     Ok(())
 }
 
-/// Voxels of each label, as nnU-Net's `seg_counts`, against ours: ties may move some.
-fn counts(desk: &mut Desk<'_>, what: &str, ours: &ndarray::Array3<i16>, theirs: &Value) {
-    let mut found = std::collections::BTreeMap::<i16, i64>::new();
+/// Voxels of each label.
+type Counts = BTreeMap<i16, i64>;
+
+/// nnU-Net's `seg_counts` against ours: the share of the voxels that have another label.
+fn counts(desk: &mut Desk<'_>, what: &str, ours: &Array3<i16>, theirs: &Counts, limit: f64) {
+    let mut found = Counts::new();
     ours.iter().for_each(|label| *found.entry(*label).or_default() += 1);
-    let mut wanted = std::collections::BTreeMap::<i16, i64>::new();
-    for (label, count) in theirs.as_object().into_iter().flatten() {
-        wanted.insert(label.parse().unwrap_or(i16::MIN), count.as_i64().unwrap_or(-1));
-    }
-    let labels: std::collections::BTreeSet<i16> = found.keys().chain(wanted.keys()).copied().collect();
-    let of = |counts: &std::collections::BTreeMap<i16, i64>, label: &i16| counts.get(label).copied().unwrap_or(0);
-    let moved: i64 = labels.iter().map(|label| (of(&found, label) - of(&wanted, label)).abs()).sum();
-    let text = |counts: &std::collections::BTreeMap<i16, i64>| counts.iter().map(|(label, count)| format!("{label}: {count}")).collect::<Vec<_>>().join(", ");
-    // a voxel that moved is missing in one label and too many in another
-    let share = moved as f64 / 2.0 / ours.len().max(1) as f64;
-    desk.rows.push(super::Row::new(what.to_owned(), text(&found).into(), text(&wanted).into(), share, tolerance::TIES));
+    let labels: BTreeSet<i16> = found.keys().chain(theirs.keys()).copied().collect();
+    let of = |counts: &Counts, label: &i16| counts.get(label).copied().unwrap_or(0);
+    let moved: i64 = labels.iter().map(|label| (of(&found, label) - of(theirs, label)).abs()).sum();
+    // a voxel that moved is missing in one label and too many in another; all together are as many
+    let all = theirs.values().sum::<i64>() == ours.len() as i64;
+    let share = if all { moved as f64 / 2.0 / ours.len().max(1) as f64 } else { f64::NAN };
+    let text = |counts: &Counts| counts.iter().map(|(label, count)| format!("{label}: {count}")).collect::<Vec<_>>().join(", ");
+    desk.rows.push(Row::new(what.to_owned(), text(&found).into(), text(theirs).into(), share, limit));
 }
