@@ -71,7 +71,9 @@ impl<'a> Desk<'a> {
 
     /// The folder of a dataset with raw images: `local` itself where they lie in it, else below the data folders.
     pub(super) fn raw(&self, local: &str, dataset: &str) -> Option<PathBuf> {
-        let has_images = |folder: &Path| folder.join("imagesTr").is_dir() || json::read::<Value>(&folder.join("dataset.json")).is_ok_and(|d| d["dataset"].is_object());
+        let has_images = |folder: &Path| {
+            folder.join("imagesTr").is_dir() || json::read::<Value>(&folder.join("dataset.json")).is_ok_and(|d| d["dataset"].is_object())
+        };
         let own = self.files.path(local);
         std::iter::once(own).chain(self.options.data.iter().map(|data| data.join(dataset))).find(|folder| has_images(folder))
     }
@@ -79,7 +81,8 @@ impl<'a> Desk<'a> {
     /// The folder of the dataset whose number is `id`, below the data folders.
     pub(super) fn raw_by_id(&self, id: u32) -> Option<PathBuf> {
         let folders = self.options.data.iter().filter_map(|data| std::fs::read_dir(data).ok()).flatten().flatten().map(|entry| entry.path());
-        let mut found: Vec<PathBuf> = folders.filter(|path| path.file_name().and_then(|name| name.to_str()).and_then(crate::paths::dataset_id) == Some(id)).collect();
+        let mut found: Vec<PathBuf> =
+            folders.filter(|path| path.file_name().and_then(|name| name.to_str()).and_then(crate::paths::dataset_id) == Some(id)).collect();
         found.sort();
         found.into_iter().next()
     }

@@ -31,7 +31,7 @@ impl Files {
         let mut files = Self { root: root.to_path_buf(), uses: BTreeMap::new() };
         let mut open = vec![String::new()];
         while let Some(folder) = open.pop() {
-            let path = root.join(&folder);
+            let path = if folder.is_empty() { root.to_path_buf() } else { root.join(&folder) };
             for entry in std::fs::read_dir(&path).map_err(Error::io("list", &path))? {
                 let path = entry.map_err(Error::io("list", &path))?.path();
                 let Some(name) = path.file_name().and_then(|name| name.to_str()) else {

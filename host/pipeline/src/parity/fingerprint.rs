@@ -90,7 +90,8 @@ fn single_cases(desk: &mut Desk<'_>, name: &str) -> Result<()> {
             desk.not_compared(&what, &format!("{} has no such case", raw.display()));
             return Ok(());
         };
-        let theirs: Single = serde_json::from_value(all[name].clone()).map_err(|error| Error::content(&desk.files.path(&file), format!("{name}: {error}")))?;
+        let theirs: Single =
+            serde_json::from_value(all[name].clone()).map_err(|error| Error::content(&desk.files.path(&file), format!("{name}: {error}")))?;
         single(desk, &what, &Sample::of(scratch.path(), case, &dataset, theirs.n_samples)?, &theirs)
     });
     Ok(())

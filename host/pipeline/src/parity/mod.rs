@@ -137,7 +137,9 @@ pub fn run(folder: &Path, options: &Options<'_>, report: Report<'_>) -> Result<P
             desk.attempt(section.name(), |desk| section.run(desk));
         }
     }
-    let judged = |name: &str| options.sections.len() == Section::ALL.len() || options.sections.iter().any(|section| name.starts_with(&format!("{}/", section.name())));
+    let judged = |name: &str| {
+        options.sections.len() == Section::ALL.len() || options.sections.iter().any(|section| name.starts_with(&format!("{}/", section.name())))
+    };
     let unknown: Vec<String> = desk.files.of_use(Use::Unknown).filter(|name| judged(name)).map(str::to_owned).collect();
     for name in unknown {
         desk.fell_short(&name, "the file was not understood, so nothing was compared with it");
@@ -149,6 +151,7 @@ pub fn run(folder: &Path, options: &Options<'_>, report: Report<'_>) -> Result<P
 
 fn note_information(desk: &mut Desk<'_>) {
     desk.files.note_below(HELP, Use::Information);
-    let known: Vec<String> = desk.files.of_use(Use::Unknown).filter(|name| INFORMATION.contains(&name.rsplit('/').next().unwrap_or(name))).map(str::to_owned).collect();
+    let known: Vec<String> =
+        desk.files.of_use(Use::Unknown).filter(|name| INFORMATION.contains(&name.rsplit('/').next().unwrap_or(name))).map(str::to_owned).collect();
     known.iter().for_each(|name| desk.files.note(name, Use::Information));
 }

@@ -28,7 +28,10 @@ pub(super) fn compare(
     whose: Segmentations,
 ) -> Result<()> {
     let theirs: Summary = desk.json(name, Use::Compared)?;
-    let structures = theirs.mean.keys().map(|key| structure(key).ok_or_else(|| Error::invalid(format!("{name}: {key:?} is no label and no region such as (1, 2)"))));
+    let structures = theirs
+        .mean
+        .keys()
+        .map(|key| structure(key).ok_or_else(|| Error::invalid(format!("{name}: {key:?} is no label and no region such as (1, 2)"))));
     let structures = structures.collect::<Result<Vec<_>>>()?;
     let file_of = |path: &str| path.rsplit(['/', '\\']).next().unwrap_or(path).to_owned();
     let pairs: Vec<Pair> = (theirs.metric_per_case.iter())

@@ -100,7 +100,8 @@ fn checkpoints(desk: &mut Desk<'_>, fold: &str, model: &Trained) -> Result<()> {
     }
     let file = format!("{fold}/{CHECKPOINT}");
     let checkpoint = checkpoint::read(&desk.files.path(&file))?;
-    let (info, timing, npz) = (format!("{fold}/checkpoint_info.json"), format!("{fold}/lab_timing.json"), format!("{fold}/checkpoint_final_weights.npz"));
+    let (info, timing, npz) =
+        (format!("{fold}/checkpoint_info.json"), format!("{fold}/lab_timing.json"), format!("{fold}/checkpoint_final_weights.npz"));
     if desk.files.has(&info) {
         desk.attempt(&info, |desk| told(desk, &file, &info, &checkpoint));
     }
@@ -189,10 +190,8 @@ fn keys_of(path: &Path) -> Result<Vec<String>> {
 
 /// What was read of the checkpoint's log, and the learning rates of nnU-Net's schedule.
 fn logged(desk: &mut Desk<'_>, name: &str, ours: Option<&Logging>) -> Result<()> {
-    let Timing { logger: Some(theirs) } = desk.json::<Timing>(name, Use::Compared)? else {
-        desk.files.note(name, Use::Information);
-        return Ok(());
-    };
+    let Timing { logger: Some(theirs) } = desk.json(name, Use::Information)? else { return Ok(()) };
+    desk.files.note(name, Use::Compared);
     let initial = theirs.lrs.first().copied().unwrap_or_default();
     let rates: Vec<f64> = (0..theirs.lrs.len()).map(|epoch| poly_lr(initial, epoch, theirs.lrs.len())).collect();
     desk.tree(&format!("{name}: learning rates of the schedule"), &rates, &theirs.lrs, tolerance::PLANS);

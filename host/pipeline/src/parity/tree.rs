@@ -27,9 +27,13 @@ pub(super) fn compare(what: &str, ours: &Value, theirs: &Value, tolerance: f64) 
         return Row::new(what.to_owned(), place(ours), place(theirs), walk.mismatches as f64, tolerance::EXACT);
     }
     match walk.worst {
-        Some((place, ours, theirs, difference)) if difference > 0.0 => {
-            Row::new(format!("{what}{}", if place.is_empty() { place } else { format!(", {place}") }), shown(ours), shown(theirs), difference, tolerance)
-        }
+        Some((place, ours, theirs, difference)) if difference > 0.0 => Row::new(
+            format!("{what}{}", if place.is_empty() { place } else { format!(", {place}") }),
+            shown(ours),
+            shown(theirs),
+            difference,
+            tolerance,
+        ),
         _ if walk.values <= 8 => Row::new(what.to_owned(), ours.clone(), theirs.clone(), 0.0, tolerance),
         _ => {
             let equal = Value::from(format!("{} values", walk.values));
@@ -48,7 +52,8 @@ impl Walk {
         match (ours, theirs) {
             (Value::Object(a), Value::Object(b)) => {
                 if !a.keys().eq(b.keys()) {
-                    let keys = |map: &serde_json::Map<String, Value>| format!("keys {}", map.keys().map(String::as_str).collect::<Vec<_>>().join(", "));
+                    let keys =
+                        |map: &serde_json::Map<String, Value>| format!("keys {}", map.keys().map(String::as_str).collect::<Vec<_>>().join(", "));
                     return self.differs(place, keys(a), keys(b));
                 }
                 for ((key, a), b) in a.iter().zip(b.values()) {
@@ -81,8 +86,8 @@ impl Walk {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use super::super::Verdict;
+    use super::*;
     use serde_json::json;
 
     #[test]

@@ -98,9 +98,9 @@ fn section(name: &str, rows: &[&Row]) -> Markup {
     }
 }
 
-/// The row that used most of its tolerance; none where all are exact.
+/// The row that used most of its tolerance; none where all that could be compared are exact.
 pub fn nearest<'a>(rows: &[&'a Row]) -> Option<&'a Row> {
-    let used = rows.iter().copied().filter(|row| row.share_of_tolerance() > 0.0);
+    let used = rows.iter().copied().filter(|row| row.difference.is_some_and(|difference| difference > 0.0));
     used.max_by(|a, b| a.share_of_tolerance().total_cmp(&b.share_of_tolerance()))
 }
 

@@ -45,7 +45,9 @@ pub(super) fn compare(desk: &mut Desk<'_>) -> Result<()> {
             }
         }
     }
-    let known = |name: &str| name == "logits" || name.rsplit_once('_').is_some_and(|(of, what)| dataset_json.contains_key(of) && matches!(what, "prob" | "seg"));
+    let known = |name: &str| {
+        name == "logits" || name.rsplit_once('_').is_some_and(|(of, what)| dataset_json.contains_key(of) && matches!(what, "prob" | "seg"))
+    };
     for (name, _) in arrays.iter().filter(|(name, _)| !known(name)) {
         desk.fell_short(&format!("{npz}: {name}"), "the array was not understood, so nothing was compared with it");
     }
@@ -54,7 +56,12 @@ pub(super) fn compare(desk: &mut Desk<'_>) -> Result<()> {
 
 /// As nnU-Net's label manager tells of itself; a region of one label is a number where the file has it so.
 fn told(labels: &LabelManager, dataset: &DatasetJson) -> Value {
-    let listed = |region: &Vec<i16>| dataset.labels.iter().any(|label| label.values == *region && dataset.get("labels").and_then(|l| l.get(&label.name)).is_some_and(Value::is_array));
+    let listed = |region: &Vec<i16>| {
+        dataset
+            .labels
+            .iter()
+            .any(|label| label.values == *region && dataset.get("labels").and_then(|l| l.get(&label.name)).is_some_and(Value::is_array))
+    };
     let region = |region: &Vec<i16>| match region.as_slice() {
         [label] if !listed(region) => json!(label),
         labels => json!(labels),

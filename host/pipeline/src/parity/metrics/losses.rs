@@ -58,19 +58,30 @@ struct Entry {
     grad_first6: Option<Vec<f32>>,
 }
 
-/// Which loss, with which settings, stands for a name of nnU-Net's; none for names that are not known.
+/// Which loss, with which settings, stands for a name of nnU-Net's, such as `SoftDice_smooth1_softmax_batchdiceTrue_dobgFalse` or
+/// `DC_and_topk10_batchdiceTrue`; none for names that are not known.
 fn loss_of(name: &str) -> Option<(&'static str, Value)> {
     let background = name.contains("dobgTrue") || name.contains("regions");
     let dice = |smooth: f64| Some(("__any_dice", json!({"smooth": smooth, "background": background})));
+    let plain = name.trim_end_matches("_ignore");
+    let number = |text: &str| text.split('_').next().and_then(|number| number.parse::<f64>().ok());
+    if let Some(percent) = plain.strip_prefix("TopK") {
+        return Some(("topk_ce", json!({"percent": number(percent)?})));
+    }
+    if let Some(rest) = name.strip_prefix("DC_and_topk") {
+        return Some(("dice_topk", json!({"percent": number(rest)?})));
+    }
+    if let Some(rest) = name.strip_prefix("SoftDice_smooth") {
+        return dice(number(rest)?);
+    }
+    if let Some(step) = plain.strip_prefix("RobustCE_weighted(1+") {
+        return Some(("__weighted_ce", json!({"step": number(step.strip_suffix("i)")?)?})));
+    }
     let starts = |start: &str| name.starts_with(start);
-    match name {
-        _ if starts("MemEffDice") => dice(1e-5),
-        _ if starts("SoftDice_smooth1_") => dice(1.0),
-        _ if starts("DC_and_CE") || starts("DC_and_BCE") => Some(("dice_ce", json!({}))),
-        _ if starts("DC_and_topk10") => Some(("dice_topk", json!({}))),
-        "RobustCE" | "RobustCE_ignore" | "BCEWithLogits_regions" => Some(("ce", json!({}))),
-        "RobustCE_weighted(1+0.5i)" => Some(("__weighted_ce", json!({"step": 0.5}))),
-        "TopK10" | "TopK10_ignore" => Some(("topk_ce", json!({}))),
+    match plain {
+        _ if starts("MemEffDice_") => dice(1e-5),
+        _ if starts("DC_and_CE_") || starts("DC_and_BCE_") => Some(("dice_ce", json!({}))),
+        "RobustCE" | "BCEWithLogits_regions" => Some(("ce", json!({}))),
         _ => None,
     }
 }
@@ -151,4 +162,17 @@ fn handle(desk: &Desk<'_>, name: &str, settings: &Value, task: &Task) -> crate::
         return Ok(Library::builtin().loss(name, &settings.to_string(), &task)?);
     }
     Ok(desk.options.registry.loss(name)?.create(settings.as_object().unwrap_or(&serde_json::Map::new()), task)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_say_which_loss() {
+        assert_eq!(loss_of("DC_and_topk20_batchdiceTrue"), Some(("dice_topk", json!({"percent": 20.0}))));
+        assert_eq!(loss_of("TopK10_ignore"), Some(("topk_ce", json!({"percent": 10.0}))));
+        assert_eq!(loss_of("RobustCE_weighted(1+0.5i)"), Some(("__weighted_ce", json!({"step": 0.5}))));
+        assert!(loss_of("FocalTversky").is_none() && loss_of("TopKmany").is_none());
+    }
 }

@@ -16,7 +16,8 @@ use crate::error::Result;
 const FOLDER: &str = "metrics";
 
 pub(super) fn run(desk: &mut Desk<'_>) -> Result<()> {
-    let mut items: Vec<String> = desk.files.names_in(FOLDER).into_iter().filter(|name| name.ends_with(".json") || name == "connected_components.npz").collect();
+    let mut items: Vec<String> =
+        desk.files.names_in(FOLDER).into_iter().filter(|name| name.ends_with(".json") || name == "connected_components.npz").collect();
     items.extend(desk.files.folders_in(FOLDER));
     let items: Vec<String> = items.into_iter().map(|name| format!("{FOLDER}/{name}")).collect();
     desk.each("metrics", &items, |desk, item| match item.strip_prefix("metrics/").unwrap_or(item) {

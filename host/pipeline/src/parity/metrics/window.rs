@@ -3,7 +3,6 @@
 use ndarray::{Array3, Array4, ArrayView3, Axis, Ix4, s};
 use serde::Deserialize;
 
-use super::super::arrays::weights;
 use super::super::desk::Desk;
 use super::super::files::Use;
 use super::super::network::Meta;
@@ -15,7 +14,7 @@ use crate::infer::{Network, Window, gaussian, positions, sliding_window};
 /// `sliding_window_{configuration}.json`.
 #[derive(Deserialize)]
 struct About {
-    /// Below the folder that is walked; `meta.json` lies beside it.
+    /// Below the folder that is walked; what else is known of the network lies beside it.
     weights: String,
     patch_size: Vec<usize>,
     mirror_axes: Vec<usize>,
@@ -25,9 +24,8 @@ struct About {
 pub(super) fn compare(desk: &mut Desk<'_>, name: &str) -> Result<()> {
     let file = format!("{FOLDER}/{name}.npz");
     let about: About = desk.json(&format!("{FOLDER}/{name}.json"), Use::Compared)?;
-    let meta: Meta = desk.json(&format!("{}/meta.json", about.weights.rsplit_once('/').map_or("", |(folder, _)| folder)), Use::Input)?;
-    let mut model = engine::Model::build(&desk.options.device, &meta.architecture(desk)?, &meta.spec(), 0)?;
-    model.load(&weights(&desk.arrays(&about.weights, Use::Input)?))?;
+    let folder = about.weights.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let model = desk.json::<Meta>(&format!("{folder}/meta.json"), Use::Input)?.model(desk, folder)?;
     let network = Network { model: &model, mirror_axes: about.mirror_axes.clone() };
     let arrays = desk.arrays(&file, Use::Compared)?;
     for (name, _) in arrays.iter().filter(|(name, _)| !name.ends_with("_x")) {
@@ -50,12 +48,8 @@ pub(super) fn compare(desk: &mut Desk<'_>, name: &str) -> Result<()> {
 fn window_of(name: &str, patch: &[usize]) -> Option<(String, Window)> {
     let (image, settings) = name.split_once("_logits_")?;
     let of = |key: &str| settings.split('_').find_map(|part| part.strip_prefix(key));
-    let window = Window {
-        patch: patch.to_vec(),
-        step_size: of("step")?.parse().ok()?,
-        gaussian: of("gauss")? == "1",
-        mirroring: of("mirror")? == "1",
-    };
+    let window =
+        Window { patch: patch.to_vec(), step_size: of("step")?.parse().ok()?, gaussian: of("gauss")? == "1", mirroring: of("mirror")? == "1" };
     Some((image.to_owned(), window))
 }
 

@@ -2,8 +2,8 @@
 
 use engine::Step;
 use serde::Deserialize;
+use volume::files::NdArray;
 
-use super::super::arrays::Arrays;
 use super::super::desk::{Desk, farthest};
 use super::super::files::Use;
 use super::super::{Row, tolerance};
@@ -11,13 +11,24 @@ use super::{Case, Meta, norm};
 use crate::error::{Error, Result};
 
 /// What is known of a gradient where it is not stored whole.
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 pub(super) struct Summary {
     l2: f64,
     sum: f64,
     absmax: f64,
     /// The first four.
     first: Vec<f32>,
+}
+
+impl Summary {
+    fn of(values: &[f32]) -> Self {
+        Self {
+            l2: norm(values),
+            sum: values.iter().map(|&g| f64::from(g)).sum(),
+            absmax: f64::from(values.iter().fold(0f32, |m, g| m.max(g.abs()))),
+            first: values.iter().take(4).copied().collect(),
+        }
+    }
 }
 
 /// A gradient whose largest value is below this is rounding alone.
@@ -57,10 +68,16 @@ pub(super) fn compare(desk: &mut Desk<'_>, case: &Case, step: &Step) -> Result<(
             continue;
         };
         squares += norm(ours).powi(2);
-        let Some(Some(theirs)) = case.meta.grad.get(&weight.name) else { continue };
+        let whole = stored.as_ref().and_then(|all| all.find(&weight.name)).map(NdArray::to_f32);
+        let theirs = match (case.meta.grad.get(&weight.name), &whole) {
+            (Some(Some(summary)), _) => summary.clone(),
+            (_, Some(whole)) => Summary::of(whole),
+            // known to have none, or nothing is known of it, which the names below tell
+            (_, None) => continue,
+        };
         let moved = nudged.get(index).and_then(Option::as_ref).map_or(0.0, |nudged| distance(ours, nudged));
         let allowed = share * theirs.absmax + tolerance::GRADIENT_FLOOR + moved;
-        one(&mut nearest, &format!("{}: gradient of {}", case.folder, weight.name), ours, theirs, stored.as_ref(), &weight.name, allowed)?;
+        one(&mut nearest, &format!("{}: gradient of {}", case.folder, weight.name), ours, &theirs, whole.as_deref(), allowed);
     }
     desk.rows.extend(nearest.0.into_iter().map(|(_, row)| row));
     if !case.meta.grad.is_empty() {
@@ -78,26 +95,25 @@ pub(super) fn compare(desk: &mut Desk<'_>, case: &Case, step: &Step) -> Result<(
     Ok(())
 }
 
-fn one(nearest: &mut Nearest, what: &str, ours: &[f32], theirs: &Summary, stored: Option<&Arrays>, name: &str, allowed: f64) -> Result<()> {
-    if let Some(stored) = stored.map(|all| all.get(name)).transpose()? {
-        let theirs = stored.to_f32();
+/// `whole` is theirs, where it is stored.
+fn one(nearest: &mut Nearest, what: &str, ours: &[f32], theirs: &Summary, whole: Option<&[f32]>, allowed: f64) {
+    if let Some(theirs) = whole {
         let row = match ours.len() == theirs.len() {
-            true => farthest(what, ours, &theirs, allowed),
+            true => farthest(what, ours, theirs, allowed),
             false => Row::new(what.to_owned(), ours.len().into(), theirs.len().into(), f64::NAN, allowed),
         };
         nearest.add("all values", row);
     }
     // errors of `allowed` each add up to that many times as much, as a norm and as a sum of signs at random
     let of_all = allowed * (ours.len() as f64).sqrt();
-    let absmax = f64::from(ours.iter().fold(0f32, |m, g| m.max(g.abs())));
-    nearest.number("norm", what, norm(ours), theirs.l2, of_all);
-    nearest.number("sum", what, ours.iter().map(|&g| f64::from(g)).sum(), theirs.sum, of_all);
-    nearest.number("largest", what, absmax, theirs.absmax, allowed);
+    let own = Summary::of(ours);
+    nearest.number("norm", what, own.l2, theirs.l2, of_all);
+    nearest.number("sum", what, own.sum, theirs.sum, of_all);
+    nearest.number("largest", what, own.absmax, theirs.absmax, allowed);
     let first = ours.get(..theirs.first.len()).unwrap_or(ours);
     if first.len() == theirs.first.len() {
         nearest.add("first values", farthest(&format!("{what}, first values"), first, &theirs.first, allowed));
     }
-    Ok(())
 }
 
 fn distance(a: &[f32], b: &[f32]) -> f64 {

@@ -2,6 +2,9 @@
 
 mod gradients;
 mod synthesis;
+mod weights;
+
+pub(super) use weights::same_weights;
 
 use std::collections::BTreeMap;
 
@@ -10,17 +13,13 @@ use plugin_api::abi::host::{ArchitectureHandle, LossHandle};
 use plugin_api::{NetworkSpec, Task};
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use volume::files::pth;
 
-use super::arrays::{Arrays, weights};
-use super::desk::{Desk, farthest};
+use super::arrays::Arrays;
+use super::desk::Desk;
 use super::files::Use;
-use super::{Row, tolerance};
+use super::tolerance;
 use crate::error::{Error, Result};
 use crate::train::deep_supervision_weights;
-
-/// Names, shapes and values of parameters.
-type Weights = Vec<(String, Vec<usize>, Vec<f32>)>;
 
 /// `meta.json` of a network.
 #[derive(Deserialize)]
@@ -84,12 +83,19 @@ pub(super) fn run(desk: &mut Desk<'_>) -> Result<()> {
 }
 
 impl Meta {
-    pub(super) fn architecture(&self, desk: &Desk<'_>) -> Result<ArchitectureHandle> {
+    /// The network with the weights that lie in `folder`, or that `init` tells of.
+    pub(super) fn model(&self, desk: &mut Desk<'_>, folder: &str) -> Result<Model> {
+        let mut model = Model::build(&desk.options.device, &self.architecture(desk)?, &self.spec(), 0)?;
+        weights::load(desk, folder, &self.init, &mut model)?;
+        Ok(model)
+    }
+
+    fn architecture(&self, desk: &Desk<'_>) -> Result<ArchitectureHandle> {
         let class = &self.architecture.network_class_name;
         Ok(desk.options.registry.architecture(class.rsplit('.').next().unwrap_or(class))?.create(&Map::new())?)
     }
 
-    pub(super) fn spec(&self) -> NetworkSpec {
+    fn spec(&self) -> NetworkSpec {
         NetworkSpec {
             input_channels: self.input_channels,
             num_classes: self.num_outputs,
@@ -135,9 +141,7 @@ struct Case {
 impl Case {
     fn read(desk: &mut Desk<'_>, folder: &str) -> Result<Self> {
         let meta: Meta = desk.json(&format!("{folder}/meta.json"), Use::Compared)?;
-        let architecture = meta.architecture(desk)?;
-        let mut model = Model::build(&desk.options.device, &architecture, &meta.spec(), 0)?;
-        load(desk, folder, &meta, &mut model)?;
+        let (architecture, model) = (meta.architecture(desk)?, meta.model(desk, folder)?);
         let io = desk.arrays(&format!("{folder}/io.npz"), Use::Compared)?;
         let mut targets = Vec::new();
         while let Some(array) = io.find(&format!("target{}", targets.len())) {
@@ -283,57 +287,6 @@ impl Case {
         }
         Ok(())
     }
-}
-
-/// Loads the weights that lie in `folder`, or synthesises them as `init` says.
-fn load(desk: &mut Desk<'_>, folder: &str, meta: &Meta, model: &mut Model) -> Result<()> {
-    let (npz, dict, gradients) = (format!("{folder}/weights.npz"), format!("{folder}/state_dict.pth"), format!("{folder}/grads.npz"));
-    desk.files.note(&gradients, Use::Compared);
-    let from_npz = if desk.files.has(&npz) { Some(weights(&desk.arrays(&npz, Use::Input)?)) } else { None };
-    let from_dict = if desk.files.has(&dict) { Some(state_dict(desk, &dict)?) } else { None };
-    if let (Some(npz), Some(dict)) = (&from_npz, &from_dict) {
-        desk.rows.push(same_weights(&format!("{folder}: state_dict.pth beside weights.npz"), dict, npz));
-    }
-    let loaded = match (from_dict, from_npz) {
-        (Some(weights), _) | (None, Some(weights)) => weights,
-        (None, None) => {
-            let salt = meta.init.rsplit("salt=").next().and_then(|salt| salt.trim().parse().ok());
-            let Some(salt) = salt.filter(|_| meta.init.contains("salt=")) else {
-                let what = format!("there are no weights: neither weights.npz nor state_dict.pth nor `init` \"synth salt=N\" in meta.json, which says {:?}", meta.init);
-                return Err(Error::content(&desk.files.path(folder), what));
-            };
-            model.weights()?.into_iter().map(|w| (w.name.clone(), w.shape.clone(), synthesis::weights(&w.name, &w.shape, salt))).collect()
-        }
-    };
-    // strict: what is missing, extra or of another shape is an error that lists it
-    Ok(model.load(&loaded)?)
-}
-
-/// The tensors of a state dict, each once.
-pub(super) fn state_dict(desk: &mut Desk<'_>, name: &str) -> Result<Weights> {
-    let path = desk.take(name, Use::Input)?;
-    let file = pth::read_pth(&path)?;
-    let named = pth::named_tensors(&file.root);
-    let one = |n: &pth::NamedTensor<'_>| Ok((n.name.to_owned(), n.tensor.shape.clone(), file.tensor_f32(n.tensor).map_err(|error| error.at(&path))?));
-    named.iter().map(one).collect()
-}
-
-/// Two sets of weights, which must be equal to the bit.
-pub(super) fn same_weights(what: &str, ours: &Weights, theirs: &Weights) -> Row {
-    let shapes = |weights: &Weights| weights.iter().map(|(name, shape, _)| (name.clone(), shape.clone())).collect::<BTreeMap<_, _>>();
-    let (own, wanted) = (shapes(ours), shapes(theirs));
-    if own != wanted {
-        let odd = wanted.iter().find(|(name, shape)| own.get(*name) != Some(*shape)).or_else(|| own.iter().find(|(name, _)| !wanted.contains_key(*name)));
-        let name = odd.map_or("", |(name, _)| name);
-        let shown = |weights: &BTreeMap<String, Vec<usize>>| Value::from(weights.get(name).map_or(format!("no {name}"), |shape| format!("{name} {shape:?}")));
-        return Row::new(what.to_owned(), shown(&own), shown(&wanted), f64::NAN, tolerance::EXACT);
-    }
-    let sorted = |weights: &Weights| {
-        let mut all: Vec<&(String, Vec<usize>, Vec<f32>)> = weights.iter().collect();
-        all.sort_by(|a, b| a.0.cmp(&b.0));
-        all.into_iter().flat_map(|(_, _, data)| data.iter().copied()).collect::<Vec<f32>>()
-    };
-    farthest(what, &sorted(ours), &sorted(theirs), tolerance::EXACT)
 }
 
 /// The Euclidean norm.

@@ -33,7 +33,8 @@ pub(super) fn run(desk: &mut Desk<'_>) -> Result<()> {
         if has("compute_new_shape.json") {
             desk.attempt(&format!("{folder}/compute_new_shape.json"), |desk| resample::new_shapes(desk, folder));
         }
-        let pairs = names.iter().filter_map(|name| name.strip_suffix(".npz")).filter(|stem| has(&format!("{stem}.json")) && *stem != "resample_cases");
+        let pairs =
+            names.iter().filter_map(|name| name.strip_suffix(".npz")).filter(|stem| has(&format!("{stem}.json")) && *stem != "resample_cases");
         for stem in pairs {
             desk.attempt(&format!("{folder}/{stem}"), |desk| of_dataset(desk, &format!("{folder}/{stem}")));
         }
@@ -61,10 +62,7 @@ fn crafted(desk: &mut Desk<'_>, folder: &str) -> Result<()> {
     let (plans, configuration) = plans_of(desk, &format!("{folder}/plans.json"), about.config.as_deref())?;
     let dataset: DatasetJson = desk.json(&format!("{folder}/dataset.json"), Use::Input)?;
     let ending = &dataset.file_ending;
-    let images: Vec<String> = (0..)
-        .map(|channel| format!("{folder}/in_{channel:04}{ending}"))
-        .take_while(|name| desk.files.has(name))
-        .collect();
+    let images: Vec<String> = (0..).map(|channel| format!("{folder}/in_{channel:04}{ending}")).take_while(|name| desk.files.has(name)).collect();
     let paths = images.iter().map(|name| desk.take(name, Use::Input)).collect::<Result<Vec<_>>>()?;
     if paths.is_empty() {
         return Err(Error::content(&desk.files.path(folder), format!("there is no image in_0000{ending}")));
@@ -95,7 +93,10 @@ fn of_dataset(desk: &mut Desk<'_>, what: &str) -> Result<()> {
     let input = about.input.clone().unwrap_or_default();
     let digits: String = input.trim_start_matches("Dataset").chars().take_while(char::is_ascii_digit).collect();
     let Ok(id) = digits.parse() else {
-        return Err(Error::content(&desk.files.path(&about_file), format!("`input` is {input:?}; it should begin with the dataset, such as Dataset004")));
+        return Err(Error::content(
+            &desk.files.path(&about_file),
+            format!("`input` is {input:?}; it should begin with the dataset, such as Dataset004"),
+        ));
     };
     let name = what.rsplit('/').next().unwrap_or(what);
     let Some(raw) = desk.raw_by_id(id) else {

@@ -90,7 +90,11 @@ pub(super) fn new_shapes(desk: &mut Desk<'_>, folder: &str) -> Result<()> {
     let file = format!("{folder}/compute_new_shape.json");
     let cases: Vec<NewShape> = desk.json(&file, Use::Compared)?;
     let shapes = |of: fn(&NewShape) -> [usize; 3]| cases.iter().map(of).collect::<Vec<_>>();
-    desk.exact(&format!("{file}: shapes of {} cases", cases.len()), &shapes(|case| compute_new_shape(case.shape, case.old, case.new)), &shapes(|case| case.new_shape));
+    desk.exact(
+        &format!("{file}: shapes of {} cases", cases.len()),
+        &shapes(|case| compute_new_shape(case.shape, case.old, case.new)),
+        &shapes(|case| case.new_shape),
+    );
     let known = || cases.iter().filter(|case| case.sepz.is_some());
     let ours: Vec<_> = known().map(|case| Some(separate(case.old, case.new))).collect();
     desk.exact(&format!("{file}: separate axes of {} cases", known().count()), &ours, &known().map(|case| case.sepz).collect::<Vec<_>>());
