@@ -66,7 +66,8 @@ impl Trained {
             return Err(Error::content(&folder, format!("no fold has a {CHECKPOINT}, so nothing can be predicted")));
         };
         let configuration = self.plans.configuration(&first.checkpoint.configuration)?;
-        let networks: Vec<Network<'_>> = loaded.iter().map(|l| Network { model: &l.model, mirror_axes: l.checkpoint.mirror_axes.clone() }).collect();
+        let networks: Vec<Network<'_>> =
+            loaded.iter().map(|l| Network { model: &l.model, mirror_axes: l.checkpoint.mirror_axes.clone(), bytes: l.bytes }).collect();
         let predictors: Vec<&dyn Predictor> = networks.iter().map(|network| network as &dyn Predictor).collect();
         let model = LoadedModel { plans: &self.plans, configuration: &configuration, dataset: &self.dataset, predictors: &predictors };
         let options = PredictOptions { mirroring: how.mirroring, save_probabilities: how.probabilities, ..PredictOptions::new(images, output) };

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::Plans;
-use crate::dataset::DatasetJson;
+use crate::dataset::{DatasetJson, training_cases};
 use crate::error::{Error, Result};
 use crate::paths::Paths;
 
@@ -42,7 +42,8 @@ pub fn move_plans(paths: &Paths, transfer: &Transfer) -> Result<PathBuf> {
     if target_plans.is_empty() || target_plans.contains(['/', '\\']) || target_plans.contains("__") {
         return Err(Error::invalid(format!("{target_plans:?} is no name for plans; it must be without slashes and `__`")));
     }
-    let dataset = DatasetJson::read(&paths.raw()?.join(target))?;
+    let raw = paths.raw()?.join(target);
+    let dataset = DatasetJson::read(&raw)?;
     if !configurations.is_empty() {
         let kept = with_ancestors(&plans, configurations)?;
         plans.configurations.retain(|name, _| kept.contains(name));
@@ -62,9 +63,15 @@ pub fn move_plans(paths: &Paths, transfer: &Transfer) -> Result<PathBuf> {
             });
         });
     }
+    // a target whose images are elsewhere is judged by its `file_ending`
+    let cases = if raw.join("imagesTr").is_dir() { training_cases(&raw, &dataset)? } else { vec![] };
+    let reader = match cases.first().and_then(|case| case.images.first()) {
+        Some(image) => dataset.reader_of(image)?,
+        None => dataset.reader()?,
+    };
     plans.dataset_name.clone_from(target);
     plans.plans_name.clone_from(target_plans);
-    plans.image_reader_writer = dataset.reader_writer();
+    plans.image_reader_writer = reader.name().to_owned();
 
     let folder = paths.preprocessed()?.join(target);
     std::fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;

@@ -26,7 +26,7 @@ pub(super) fn compare(desk: &mut Desk<'_>, name: &str) -> Result<()> {
     let about: About = desk.json(&format!("{FOLDER}/{name}.json"), Use::Compared)?;
     let folder = about.weights.rsplit_once('/').map_or("", |(folder, _)| folder);
     let model = desk.json::<Meta>(&format!("{folder}/meta.json"), Use::Input)?.model(desk, folder)?;
-    let network = Network { model: &model, mirror_axes: about.mirror_axes.clone() };
+    let network = Network { model: &model, mirror_axes: about.mirror_axes.clone(), bytes: 0 };
     let arrays = desk.arrays(&file, Use::Compared)?;
     for (name, _) in arrays.iter().filter(|(name, _)| !name.ends_with("_x")) {
         let what = format!("{file}: {name}");

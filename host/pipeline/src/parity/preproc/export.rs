@@ -1,6 +1,6 @@
 //! Logits back on the grid of the image.
 
-use ndarray::{Array3, Array4, Ix3, Ix4};
+use ndarray::{Array4, Axis, Ix3, Ix4};
 use volume::files::CaseProperties;
 
 use super::super::desk::Desk;
@@ -24,15 +24,23 @@ pub(super) fn compare(
     let arrays = desk.arrays(&what, Use::Compared)?;
     let logits: Array4<f32> = arrays.f32::<Ix4>("logits_f16")?;
     let export = Export::new(&LoadedModel { plans, configuration, dataset, predictors: &[] })?;
-    let (segmentation, probabilities) = export.with_probabilities(&logits, properties)?;
-    let alone = export.segmentation(&logits, properties)?;
+    let segmentation = export.segmentation(&logits, properties)?;
+    let (mut probabilities, mut class) = (Array4::zeros((logits.dim().0, 0, 0, 0)), 0);
+    export.probabilities(&logits, properties, |own| {
+        if class == 0 {
+            let (depth, height, width) = own.dim();
+            probabilities = Array4::zeros((logits.dim().0, depth, height, width));
+        }
+        probabilities.index_axis_mut(Axis(0), class).assign(own);
+        class += 1;
+        Ok(())
+    })?;
     for (name, _) in arrays.iter().filter(|(name, _)| *name != "logits_f16") {
         let what = format!("{what}: {name}");
         if name.starts_with("seg") {
             let theirs = arrays.labels::<Ix3>(name)?;
-            let ours: &Array3<i16> = if name.ends_with("noprob") { &alone } else { &segmentation };
-            if desk.shape(&what, ours.shape(), theirs.shape()) {
-                desk.voxels(&what, ours.as_slice().unwrap_or_default(), theirs.as_slice().unwrap_or_default(), tolerance::TIES);
+            if desk.shape(&what, segmentation.shape(), theirs.shape()) {
+                desk.voxels(&what, segmentation.as_slice().unwrap_or_default(), theirs.as_slice().unwrap_or_default(), tolerance::TIES);
             }
         } else if name.starts_with("prob") {
             let theirs = arrays.f32::<Ix4>(name)?;

@@ -77,12 +77,7 @@ impl Format for Nifti {
 }
 
 /// Writes a header and, by `voxels`, what belongs behind it; compressed where the name ends in `.gz`.
-fn write(
-    path: &Path,
-    header: &Header,
-    bytes_per_voxel: usize,
-    voxels: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
-) -> Result<(), ImageError> {
+fn write(path: &Path, header: &Header, bytes_per_voxel: usize, voxels: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<(), ImageError> {
     let header = header.to_bytes(path, bytes_per_voxel)?;
     let compressed = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gz"));
     let written = write_atomic(path, |out| {
