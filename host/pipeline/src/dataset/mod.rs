@@ -87,8 +87,8 @@ impl DatasetJson {
         LabelManager::new(self)
     }
 
-    /// nnU-Net's reader for the files: what `overwrite_image_reader_writer` names, else the first that takes their ending. Of `.tif` files
-    /// that are stacks it is [`Reader::Tiff3D`], which [`DatasetJson::reader_of`] tells; both read the same.
+    /// nnU-Net's reader for the files: what `overwrite_image_reader_writer` names, else the first that takes their ending. `.tif` files
+    /// may be 2D, which [`DatasetJson::reader_of`] tells; both are read the same.
     ///
     /// # Errors
     /// There is no such reader.

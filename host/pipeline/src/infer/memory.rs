@@ -6,10 +6,13 @@ use super::Predictor;
 use super::layout::Layout;
 use crate::error::{Error, Result};
 
-/// What prediction keeps below where it can, by sums in strips and by one case after the other: 7.5 GiB, so that a process stays below 8.
-pub(super) const GOAL: u64 = 15 << 29;
+/// What prediction keeps below where it can, by sums in strips and by one case after the other: 7.75 GiB, so that a process stays below 8.
+pub(super) const GOAL: u64 = 31 << 28;
 
-/// Bytes that predicting a case takes at most.
+/// What the program takes when it has nothing to do, and its allocator holds back.
+const PROGRAM: u64 = 160 << 20;
+
+/// Bytes that a process takes at most while it predicts a case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Memory {
     /// The preprocessed image, which is there when prediction begins.
@@ -60,9 +63,9 @@ impl Memory {
         }
     }
 
-    /// All of it, the image included. The network and the softmax never work at once, so it is a little less than the sum.
+    /// All of it, the image and the program included. The network and the softmax never work at once, so it is a little less than the sum.
     pub(super) fn total(&self) -> u64 {
-        self.image + self.padded + self.sums + self.segmentations + self.network.max(self.probabilities)
+        PROGRAM + self.image + self.padded + self.sums + self.segmentations + self.network.max(self.probabilities)
     }
 }
 
@@ -85,7 +88,7 @@ pub(super) fn preparing(channels: usize, image: u64, network: u64) -> u64 {
 /// # Errors
 /// A case that takes more than is free.
 pub(super) fn check(memory: &Memory, probabilities: bool) -> Result<()> {
-    let (needed, free) = (memory.total() - memory.image, crate::memory::available());
+    let (needed, free) = (memory.total() - memory.image - PROGRAM, crate::memory::available());
     if needed <= free {
         return Ok(());
     }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use volume::files::atomic::copy_atomic;
+use volume::image::Reader;
 
 use super::{Estimate, Plans, plan_experiment};
 use crate::dataset::{DatasetJson, training_cases};
@@ -59,8 +60,11 @@ pub fn run(paths: &Paths, dataset: &str, options: &Options, estimate: Estimate<'
     let json = DatasetJson::read(&raw)?;
     let fingerprint = Fingerprint::read(&folder)?;
     let mut plans = plan_experiment(dataset, &json, &fingerprint, options, estimate)?;
-    if let Some(image) = training_cases(&raw, &json)?.first().and_then(|case| case.images.first()) {
-        plans.image_reader_writer = json.reader_of(image)?.name().to_owned();
+    if json.reader()? == Reader::Tiff3D {
+        // a .tif may be 2D, which only the images tell
+        if let Some(image) = training_cases(&raw, &json)?.first().and_then(|case| case.images.first()) {
+            plans.image_reader_writer = json.reader_of(image)?.name().to_owned();
+        }
     }
     if plans.plans_name.is_empty() || plans.plans_name.contains(['/', '\\']) || plans.plans_name.contains("__") {
         return Err(Error::invalid(format!("{:?} is no name for plans; it must be without slashes and `__`", plans.plans_name)));

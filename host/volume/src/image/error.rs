@@ -52,7 +52,7 @@ pub enum ImageError {
         voxel: [usize; 3],
     },
     /// The channels of one case are not on one grid.
-    #[error("the {property} of {} is {found}, but that of {} is {wanted}; channels of a case share one grid", path.display(), first.display())]
+    #[error("the {property} of {} is {found}, but that of {} is {wanted}; the files of a case share one grid", path.display(), first.display())]
     Mismatch {
         /// The first channel's file.
         first: PathBuf,

@@ -24,7 +24,7 @@ pub enum Reader {
 
 /// Names and endings in the order of trial; without endings a reader is taken by its name only.
 const READERS: [(Reader, &str, &[&str]); 6] = [
-    (Reader::NaturalImage2D, "NaturalImage2DIO", &[".png", ".bmp", ".tif"]),
+    (Reader::NaturalImage2D, "NaturalImage2DIO", &[".png", ".bmp"]),
     (Reader::SimpleItk, "SimpleITKIO", &[".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd", ".gipl", ".dcm"]),
     (Reader::Tiff3D, "Tiff3DIO", &[".tif", ".tiff"]),
     (Reader::Nibabel, "NibabelIO", &[".nii", ".nii.gz"]),
@@ -48,7 +48,7 @@ impl Reader {
         READERS.iter().find(|(reader, ..)| *reader == self).map_or("", |(_, name, _)| name)
     }
 
-    /// The first reader for files that end in `ending`; for `.tif` it is the one of 2D images, see [`Reader::of`].
+    /// The first reader for files that end in `ending`; for `.tif` it is the one of stacks, see [`Reader::of`].
     pub fn of_ending(ending: &str) -> Option<Self> {
         let ending = ending.to_lowercase();
         READERS.iter().find(|(.., endings)| endings.contains(&ending.as_str())).map(|(reader, ..)| *reader)
@@ -60,7 +60,7 @@ impl Reader {
     /// The image's header cannot be read.
     pub fn of(ending: &str, image: &Path) -> Result<Option<Self>, ImageError> {
         Ok(match Self::of_ending(ending) {
-            Some(Self::NaturalImage2D) if !read_header(image)?.geometry.flat => Some(Self::Tiff3D),
+            Some(Self::Tiff3D) if ending.eq_ignore_ascii_case(".tif") && read_header(image)?.geometry.flat => Some(Self::NaturalImage2D),
             other => other,
         })
     }

@@ -260,6 +260,13 @@ def check_one(path, wanted, entry):
     elif ending in (".png", ".bmp"):
         found = np.array(Image.open(path))
         found = np.moveaxis(found, -1, 0)[:, None] if found.ndim == 3 else found[None, None]
+    elif ending.startswith(".nii") and isinstance(nibabel.load(path), nibabel.Nifti2Image):
+        # SimpleITK does not read NIfTI-2
+        same = nibabel.load(path)
+        found = np.asarray(same.dataobj).T
+        reference = np.diag([-1, -1, 1]) @ np.array(entry["direction"]).reshape(3, 3) @ np.diag(entry["spacing"][::-1])
+        assert np.allclose(same.affine[:3, :3], reference, rtol=1e-12, atol=1e-12), path
+        assert np.allclose(np.diag([-1, -1, 1]) @ same.affine[:3, 3], entry["origin"], rtol=1e-12), path
     else:
         image = sitk.ReadImage(str(path))
         found, dims = sitk.GetArrayFromImage(image), image.GetDimension()

@@ -33,7 +33,12 @@ impl Series {
         for slice in &slices {
             same_grid(slice, &first)?;
         }
-        let normal = cross(first.axes[0], first.axes[1]);
+        // files hold rounded cosines
+        let [row, column] = first.axes.map(unit);
+        let normal = unit(cross(row, column));
+        if !normal.iter().all(|cosine| cosine.is_finite()) {
+            return Err(wrong(format!("ImageOrientationPatient is {:?}; wanted two directions at right angles", first.axes)));
+        }
         let (slices, places) = sorted(slices, normal)?;
         let step = step(path, &slices, &places)?.or(first.thickness).unwrap_or(1.0);
         let origin = slices[0].origin.unwrap_or_default();
@@ -47,7 +52,7 @@ impl Series {
             }
         }
         let [row_step, column_step] = first.spacing;
-        let geometry = Geometry::of_axes(&[column_step, row_step, step], &origin, &[&first.axes[0], &first.axes[1], &normal]);
+        let geometry = Geometry::of_axes(&[column_step, row_step, step], &origin, &[&row, &column, &normal]);
         Ok(Self { header: ImageHeader { channels: 1, shape: [slices.len(), first.rows, first.columns], geometry }, slices })
     }
 }
@@ -103,6 +108,11 @@ fn step(path: &Path, slices: &[Slice], places: &[f64]) -> Result<Option<f64>, Im
         }
     }
     Ok(places.first().zip(places.last()).map(|(first, last)| (last - first) / (places.len() - 1) as f64))
+}
+
+fn unit(vector: [f64; 3]) -> [f64; 3] {
+    let length = vector.iter().map(|x| x * x).sum::<f64>().sqrt();
+    vector.map(|x| x / length)
 }
 
 fn cross(a: [f64; 3], b: [f64; 3]) -> [f64; 3] {
