@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use volume::files::pth::read_pth;
 
 use super::arrays::weights;
@@ -16,6 +16,8 @@ use super::summaries::{self, Segmentations};
 use super::tolerance;
 use crate::checkpoint::{self, Checkpoint, Logging};
 use crate::error::{Error, Result};
+use crate::json;
+use crate::postprocess;
 use crate::train::{load_model, poly_lr};
 
 /// Files that tell of the run.
@@ -36,6 +38,7 @@ pub(super) fn run(desk: &mut Desk<'_>) -> Result<()> {
         note_information(desk, fold);
         desk.attempt(&format!("{fold}/checkpoint"), |desk| checkpoints(desk, fold, &model));
         desk.attempt(&format!("{fold}/validation"), |desk| validation(desk, fold, &model));
+        desk.attempt(&format!("{fold}/validation/postprocessing.json"), |desk| postprocessing(desk, fold, &model));
         Ok(())
     });
     Ok(())
@@ -170,7 +173,7 @@ fn told(desk: &mut Desk<'_>, file: &str, info: &str, ours: &Checkpoint) -> Resul
             for key in ["momentum", "nesterov", "weight_decay"].into_iter().filter(|key| theirs.contains_key(*key)) {
                 desk.tree(&format!("{info}: optimizer, {key}"), &found[key], &theirs[key], tolerance::PLANS);
             }
-            desk.tree(&format!("{info}: optimizer, lr"), &json!(lr), theirs.get("lr").unwrap_or(&Value::Null), tolerance::PLANS);
+            desk.tree(&format!("{info}: optimizer, lr"), lr, theirs.get("lr").unwrap_or(&Value::Null), tolerance::PLANS);
         }
         (None, Some(_)) if has("optimizer_state") => desk.fell_short(&format!("{info}: optimizer"), "we read none, and the file has one"),
         _ => {}
@@ -244,6 +247,39 @@ fn validation(desk: &mut Desk<'_>, fold: &str, model: &Trained) -> Result<()> {
     }
     if desk.files.has(&summary) {
         desk.attempt(&summary, |desk| summaries::compare(desk, &summary, &output, &references, model.dataset.ignore, Segmentations::Ours));
+    }
+    Ok(())
+}
+
+/// The postprocessing that the validation determines, as nnU-Net tells of it and as its pickle holds it.
+fn postprocessing(desk: &mut Desk<'_>, fold: &str, model: &Trained) -> Result<()> {
+    let folder = format!("{fold}/validation");
+    let [told, held] = ["postprocessing.json", "postprocessing_pkl_as_json.json"].map(|name| format!("{folder}/{name}"));
+    if !desk.files.has(&told) && !desk.files.has(&held) {
+        return Ok(());
+    }
+    let Some(raw) = desk.raw(&model.folder, &model.plans.dataset_name) else {
+        [&told, &held].iter().for_each(|name| desk.files.note(name, Use::Input));
+        desk.no_images(&told, &model.plans.dataset_name);
+        return Ok(());
+    };
+    let scratch = tempfile::tempdir().map_err(Error::io("create", Path::new("a temporary folder")))?;
+    for case in cases_in(desk, &folder, &model.dataset.file_ending) {
+        let name = format!("{case}{}", model.dataset.file_ending);
+        let from = desk.files.path(&format!("{folder}/{name}"));
+        std::fs::copy(&from, scratch.path().join(&name)).map_err(Error::io("copy", &from))?;
+    }
+    let options = postprocess::Options { keep_files: false, num_processes: desk.options.num_processes };
+    postprocess::determine(scratch.path(), &raw.join("labelsTr"), &model.dataset, &options, desk.report())?;
+    let ours: Value = json::read(&scratch.path().join("postprocessing.json"))?;
+    if desk.files.has(&told) {
+        let theirs: Value = desk.json(&told, Use::Compared)?;
+        desk.each_key(&told, &ours, &theirs, tolerance::EXACT)?;
+    }
+    if desk.files.has(&held) {
+        let theirs: Value = desk.json(&held, Use::Compared)?;
+        let ours = serde_json::json!({"fns": ours["postprocessing_fns"], "kwargs": ours["postprocessing_kwargs"]});
+        desk.each_key(&held, &ours, &theirs, tolerance::EXACT)?;
     }
     Ok(())
 }

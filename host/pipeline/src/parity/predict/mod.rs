@@ -1,5 +1,7 @@
 //! `predict`: images, and what nnU-Net's commands made of them with the models of the section `training`.
 
+mod after;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -30,6 +32,8 @@ struct Told {
     model: Option<String>,
     /// Whether views were mirrored.
     mirroring: Option<bool>,
+    /// Of an ensemble: the folders that it was made of, such as `predict/prob3_tta`.
+    members: Option<Vec<String>>,
 }
 
 /// Folders that one run of the network answers for.
@@ -58,14 +62,26 @@ pub(super) fn run(desk: &mut Desk<'_>) -> Result<()> {
     for group in &groups {
         desk.attempt(&group.folders.join(" and "), |desk| predicted(desk, group));
     }
+    let has_npz = |desk: &Desk<'_>, folder: &str| desk.files.names_in(folder).iter().any(|name| name.ends_with(".npz"));
+    let (others, predicted): (Vec<String>, Vec<String>) = folders
+        .into_iter()
+        .filter(|folder| folder != IMAGES && folder != LABELS)
+        .partition(|folder| !desk.files.has(&format!("{folder}/{ARGUMENTS}")));
+    let members: Vec<String> = predicted.into_iter().filter(|folder| has_npz(desk, folder)).collect();
+    desk.each("after predict", &others, |desk, folder| after::compare(desk, folder, &members, &models));
     Ok(())
+}
+
+/// What `parity.json` in `folder` says, if there is one.
+fn told(desk: &mut Desk<'_>, folder: &str) -> Result<Told> {
+    let name = format!("{folder}/parity.json");
+    if desk.files.has(&name) { desk.json(&name, Use::Input) } else { Ok(Told::default()) }
 }
 
 /// The model that made the predictions in `folder`, and whether with mirroring: as `parity.json` says; else the model with the same plans,
 /// the one whose name is in the folder's where several have them, and mirrored unless the folder's name says `notta`.
 fn how(desk: &mut Desk<'_>, folder: &str, models: &[Trained]) -> Result<(Trained, bool)> {
-    let (told, plans) = (format!("{folder}/parity.json"), format!("{folder}/plans.json"));
-    let told: Told = if desk.files.has(&told) { desk.json(&told, Use::Input)? } else { Told::default() };
+    let (told, plans) = (told(desk, folder)?, format!("{folder}/plans.json"));
     let name = folder.rsplit('/').next().unwrap_or(folder);
     desk.files.note(&format!("{folder}/{ARGUMENTS}"), Use::Input);
     desk.files.note(&plans, Use::Input);
