@@ -63,9 +63,9 @@ fn a_plugins_failure_names_the_plugin() {
 fn an_unknown_name_is_answered_with_the_nearest() {
     let registry = Bench::with(&["fx-good", "fx-panic"]).open();
     let Err(Error::Unknown { kind: Kind::Loss, nearest, known, .. }) = registry.loss("fx_fokal") else { panic!("found") };
-    assert_eq!((nearest.as_deref(), &known[..]), (Some("fx_focal"), &["fx_focal".to_string(), "fx_panic".to_string()][..]));
+    assert_eq!((nearest.as_deref(), &known[..]), (Some("fx_focal"), &["fx_focal", "fx_panic", "fx_panic_late"].map(String::from)[..]));
     let text = registry.loss("fx_fokal").unwrap_err().to_string();
-    assert_eq!(text, "no loss is called `fx_fokal`; did you mean `fx_focal`? (valid: fx_focal, fx_panic)");
+    assert_eq!(text, "no loss is called `fx_fokal`; did you mean `fx_focal`? (valid: fx_focal, fx_panic, fx_panic_late)");
     assert!(!registry.architecture("hausdorff").unwrap_err().to_string().contains("did you mean"));
 }
 

@@ -28,25 +28,7 @@ impl Loss for AnyDice {
     }
 }
 
-/// Cross entropy whose classes weigh 1, 1 + `step`, 1 + 2 `step`, ...; the mean is over the weights, as PyTorch has it.
-#[derive(Default, Deserialize)]
-struct Weighted {
-    step: f64,
-}
-
-impl Loss for Weighted {
-    fn forward(&self, logits: &Tensor, target: &Target) -> Result<Tensor> {
-        let (classes, axes) = (target.task().outputs, logits.shape().len());
-        let mut shape = vec![1; axes];
-        shape[1] = classes;
-        let weights: Vec<f32> = (0..classes).map(|class| (1.0 + self.step * class as f64) as f32).collect();
-        let weights = target.one_hot() * Tensor::from_f32(&shape, &weights);
-        Ok(-(&weights * logits.log_softmax(1)).sum() / weights.sum())
-    }
-}
-
 register_loss!("__any_dice", AnyDice, "soft Dice with all settings, for the parity report");
-register_loss!("__weighted_ce", Weighted, "cross entropy with weights of classes, for the parity report");
 
 /// An entry of `losses.json`.
 #[derive(Deserialize)]
@@ -60,7 +42,7 @@ struct Entry {
 
 /// Which loss, with which settings, stands for a name of nnU-Net's, such as `SoftDice_smooth1_softmax_batchdiceTrue_dobgFalse` or
 /// `DC_and_topk10_batchdiceTrue`; none for names that are not known.
-fn loss_of(name: &str) -> Option<(&'static str, Value)> {
+fn loss_of(name: &str, outputs: usize) -> Option<(&'static str, Value)> {
     let background = name.contains("dobgTrue") || name.contains("regions");
     let dice = |smooth: f64| Some(("__any_dice", json!({"smooth": smooth, "background": background})));
     let plain = name.trim_end_matches("_ignore");
@@ -75,7 +57,9 @@ fn loss_of(name: &str) -> Option<(&'static str, Value)> {
         return dice(number(rest)?);
     }
     if let Some(step) = plain.strip_prefix("RobustCE_weighted(1+") {
-        return Some(("__weighted_ce", json!({"step": number(step.strip_suffix("i)")?)?})));
+        let step = number(step.strip_suffix("i)")?)?;
+        let weights: Vec<f64> = (0..outputs).map(|class| 1.0 + step * class as f64).collect();
+        return Some(("ce", json!({"class_weights": weights})));
     }
     let starts = |start: &str| name.starts_with(start);
     match plain {
@@ -119,12 +103,12 @@ pub(super) fn compare(desk: &mut Desk<'_>) -> crate::error::Result<()> {
 }
 
 fn one(desk: &mut Desk<'_>, what: &str, entry: &Entry, arrays: &Arrays) -> crate::error::Result<()> {
-    let Some((loss, settings)) = loss_of(&entry.name) else {
+    let logits = arrays.get(&format!("t{}_logits", entry.case))?;
+    let outputs = logits.shape().get(1).copied().unwrap_or(0);
+    let Some((loss, settings)) = loss_of(&entry.name, outputs) else {
         desk.fell_short(what, "the loss was not understood, so nothing was compared with it");
         return Ok(());
     };
-    let logits = arrays.get(&format!("t{}_logits", entry.case))?;
-    let outputs = logits.shape().get(1).copied().unwrap_or(0);
     let (target, ignore) = target_of(entry.case, &entry.name, outputs);
     let target = arrays.get(&target)?;
     let labels: Vec<i16> = target.to_f32().into_iter().map(|label| label as i16).collect();
@@ -170,9 +154,9 @@ mod tests {
 
     #[test]
     fn names_say_which_loss() {
-        assert_eq!(loss_of("DC_and_topk20_batchdiceTrue"), Some(("dice_topk", json!({"percent": 20.0}))));
-        assert_eq!(loss_of("TopK10_ignore"), Some(("topk_ce", json!({"percent": 10.0}))));
-        assert_eq!(loss_of("RobustCE_weighted(1+0.5i)"), Some(("__weighted_ce", json!({"step": 0.5}))));
-        assert!(loss_of("FocalTversky").is_none() && loss_of("TopKmany").is_none());
+        assert_eq!(loss_of("DC_and_topk20_batchdiceTrue", 3), Some(("dice_topk", json!({"percent": 20.0}))));
+        assert_eq!(loss_of("TopK10_ignore", 3), Some(("topk_ce", json!({"percent": 10.0}))));
+        assert_eq!(loss_of("RobustCE_weighted(1+0.5i)", 3), Some(("ce", json!({"class_weights": [1.0, 1.5, 2.0]}))));
+        assert!(loss_of("FocalTversky", 3).is_none() && loss_of("TopKmany", 3).is_none());
     }
 }
