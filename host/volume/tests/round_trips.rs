@@ -1,6 +1,6 @@
 //! Images between this program and Python's libraries: `NNUNET_PYTHON` names a python that has SimpleITK, nibabel, tifffile,
 //! pydicom, numpy and pillow.
-#![allow(clippy::unwrap_used)] // helpers outside #[test] functions, too
+#![allow(clippy::unwrap_used, clippy::panic)] // helpers outside #[test] functions, too
 mod common;
 
 use common::{Npz, json, numbers};

@@ -59,7 +59,7 @@ impl Files {
 
     /// The names of the files right in `folder`, sorted.
     pub(super) fn names_in(&self, folder: &str) -> Vec<String> {
-        self.below(folder).filter_map(|(_, rest)| (!rest.contains('/')).then(|| rest.to_owned())).collect()
+        self.below(folder).filter(|(_, rest)| !rest.contains('/')).map(|(_, rest)| rest.to_owned()).collect()
     }
 
     /// The names of the folders right in `folder`, sorted.

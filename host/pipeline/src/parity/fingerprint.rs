@@ -102,9 +102,9 @@ fn single(desk: &mut Desk<'_>, what: &str, ours: &Sample, theirs: &Single) -> Re
     desk.tree(&format!("{what}: spacing, mm"), &ours.spacing, &theirs.spacing, tolerance::GEOMETRY);
     desk.relative(&format!("{what}: share that remains after cropping"), ours.relative_size, theirs.rel, tolerance::PLANS);
     desk.exact(&format!("{what}: foreground voxels"), &ours.foreground.len(), &theirs.n_fg);
-    let mut all = ours.foreground.clone();
-    let mean = mean_f32(&all);
-    let percentiles = percentile_linear(&mut all, &[0.0, 0.5, 50.0, 99.5, 100.0]);
+    let all = &ours.foreground;
+    let mean = mean_f32(all);
+    let percentiles = percentile_linear(all, &[0.0, 0.5, 50.0, 99.5, 100.0]);
     let found = ["min", "percentile_00_5", "median", "percentile_99_5", "max"].into_iter().zip(percentiles);
     let found: BTreeMap<&str, f64> = found.chain([("mean", f64::from(mean))]).collect();
     desk.tree(&format!("{what}: statistics of all foreground voxels"), &found, &theirs.stats, tolerance::PLANS);

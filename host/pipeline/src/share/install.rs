@@ -102,7 +102,7 @@ fn check(zip: &mut ZipArchive<BufReader<File>>, limits: Limits) -> Result<Vec<Me
             return Err(format!("member {raw:?} is {}; files and folders are unpacked", if file.encrypted() { "encrypted" } else { "a link" }));
         }
         let dataset = path.components().next().map(|first| first.as_os_str().to_string_lossy().into_owned());
-        if !dataset.as_deref().is_some_and(|name| dataset_id(name).is_some()) {
+        if dataset.as_deref().is_none_or(|name| dataset_id(name).is_none()) {
             return Err(format!(
                 "member {raw:?} does not begin with a dataset's folder such as Dataset004_Hippocampus; is it a model of nnU-Net v2?"
             ));

@@ -160,7 +160,7 @@ mod tests {
         write_npz(&c, &[("probabilities", ArrayView::new(&[3, 4], &data).unwrap())], Packing::Stored).unwrap();
         let error = slices(&[a.clone(), c]).unwrap_err().to_string();
         assert!(error.contains("c.npz: array `probabilities` has the shape [3, 4]; wanted [3, 2, 2]"), "{error}");
-        assert!(NpzSlices::open(&[a.clone()], "logits").is_err());
+        assert!(NpzSlices::open(std::slice::from_ref(&a), "logits").is_err());
         let mut broken = std::fs::read(&b).unwrap();
         let last = broken.len() / 2;
         broken[last] ^= 1;

@@ -142,7 +142,7 @@ fn moments(data: &[f32]) -> (f64, f64) {
 /// Mean, deviation and percentiles: none moves by more than the voxels do.
 fn statistics(desk: &mut Desk<'_>, what: &str, ours: &[f32], theirs: &BTreeMap<String, f64>, limit: f64) {
     let (mean, std) = moments(ours);
-    let percentiles = percentile_linear(&mut ours.to_vec(), &[0.0, 5.0, 50.0, 95.0, 100.0]);
+    let percentiles = percentile_linear(ours, &[0.0, 5.0, 50.0, 95.0, 100.0]);
     let found: BTreeMap<&str, f64> = ["min", "p05", "p50", "p95", "max"].into_iter().zip(percentiles).chain([("mean", mean), ("std", std)]).collect();
     desk.tree(what, &found, theirs, limit);
 }

@@ -100,12 +100,12 @@ fn write(path: &Path, header: &Header, bytes_per_voxel: usize, voxels: impl FnOn
 /// Channels and (z, y, x): x, y, or x, y, z, or x, y, z, channel; axes of length 1 may follow.
 fn shape(path: &Path, dim: &[usize]) -> Result<(usize, [usize; 3]), ImageError> {
     let used = dim.iter().rposition(|&length| length != 1).map_or(0, |last| last + 1);
-    match dim {
-        &[x, y] => Ok((1, [1, y, x])),
-        &[x, y, z] => Ok((1, [z, y, x])),
-        &[x, y, z, channels, ..] if used <= 4 => Ok((channels, [z, y, x])),
+    match *dim {
+        [x, y] => Ok((1, [1, y, x])),
+        [x, y, z] => Ok((1, [z, y, x])),
+        [x, y, z, channels, ..] if used <= 4 => Ok((channels, [z, y, x])),
         // a vector a voxel
-        &[x, y, z, 1, channels, ..] if used == 5 => Ok((channels, [z, y, x])),
+        [x, y, z, 1, channels, ..] if used == 5 => Ok((channels, [z, y, x])),
         _ => Err(ImageError::malformed(path, format!("has the axes {dim:?}; wanted x, y, or x, y, z, or x, y, z, channel"))),
     }
 }
