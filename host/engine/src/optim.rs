@@ -2,6 +2,7 @@
 
 use crate::{
     error::{Error, Result},
+    kernels::{self, Sgd},
     model::{Gradients, Model},
     ops::reduce::sum_axes,
     value::Value,
@@ -71,8 +72,12 @@ impl Optimizer {
         let device = model.device().clone();
         let mut squares = 0f64;
         for g in gradients.0.iter().flatten() {
-            let all: Vec<usize> = (0..g.rank()).collect();
-            squares += sum_axes(&g.mul(g), &all, &device)?.to_vec()?.iter().map(|&v| f64::from(v)).sum::<f64>();
+            squares += if device.is_cpu() {
+                kernels::sum_of_squares(&g.host()?)
+            } else {
+                let all: Vec<usize> = (0..g.rank()).collect();
+                sum_axes(&g.mul(g), &all, &device)?.to_vec()?.iter().map(|&v| f64::from(v)).sum::<f64>()
+            };
         }
         let norm = squares.sqrt();
         if !norm.is_finite() {
@@ -84,9 +89,17 @@ impl Optimizer {
         self.state.resize_with(store.entries.len(), Vec::new);
         for (i, g) in gradients.0.into_iter().enumerate() {
             let Some(g) = g else { continue };
-            let g = if factor < 1.0 { g.scale(factor) } else { g };
             let w = store.entries[i].value.clone();
-            store.entries[i].value = self.update(i, w, g, lr);
+            store.entries[i].value = match self.spec {
+                OptimizerSpec::Sgd { momentum, nesterov, weight_decay } if device.is_cpu() => {
+                    let step = Sgd { factor: factor as f32, lr: lr as f32, momentum: momentum as f32, nesterov, weight_decay: weight_decay as f32 };
+                    let old = self.state[i].first().map(Value::host).transpose()?;
+                    let (new, momentum) = step.step(&w.host()?, &g.host()?, old.as_deref());
+                    self.state[i] = vec![Value::from_buffer(momentum, w.shape())];
+                    Value::from_buffer(new, w.shape())
+                }
+                _ => self.update(i, w, if factor < 1.0 { g.scale(factor) } else { g }, lr),
+            };
         }
         Ok(norm)
     }

@@ -1,21 +1,19 @@
-//! Activations in blocks of channels, channels last within a block, with zeros before and after each row.
+//! Activations in blocks of channels with zeros before and after each row: what the direct kernels read.
 
-use std::ops::Range;
+use std::ops::{Deref, Range};
 
 use rayon::prelude::*;
 
-use super::scratch::Scratch;
-use super::transpose::interleave;
+use super::buffer::Buffer;
 
-/// Most channels of a block.
-const MOST: usize = 32;
-
-/// (B, C, D, H, W) as (B, group, block, D, H, halo + W + halo, width): what the micro-kernels read.
-pub(super) struct Blocked {
+/// (B, D, H, W, C) as (B, group, block, D, H, halo + W + halo, width); or as it is, where no halo is asked for and all blocks are full.
+pub(super) struct Blocked<'a> {
     /// The values.
-    pub(super) values: Scratch,
+    pub(super) values: Values<'a>,
     /// Channels of a block; the last block of a group may be filled up with zeros.
     pub(super) width: usize,
+    /// Values between neighbouring voxels of a block.
+    pub(super) step: usize,
     /// Blocks of a group.
     pub(super) blocks: usize,
     groups: usize,
@@ -23,40 +21,72 @@ pub(super) struct Blocked {
     halo: [usize; 2],
 }
 
+/// Values in place, or rearranged.
+pub(super) enum Values<'a> {
+    Given(&'a [f32]),
+    Made(Buffer),
+}
+
+impl Deref for Values<'_> {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        match self {
+            Self::Given(values) => values,
+            Self::Made(values) => values,
+        }
+    }
+}
+
 /// Splits the channels of a group into even blocks of at most `most`.
 pub(super) fn even_width(channels: usize, most: usize) -> usize {
     channels.div_ceil(channels.div_ceil(most).max(1)).max(1)
 }
 
-impl Blocked {
-    /// Rearranges `x` (B, groups * channels, D, H, W).
-    pub(super) fn pack(x: &[f32], groups: usize, channels: usize, width: usize, size: [usize; 3], halo: [usize; 2]) -> Self {
+impl<'a> Blocked<'a> {
+    /// Rearranges `x` (B, D, H, W, groups * channels).
+    pub(super) fn pack(x: &'a [f32], groups: usize, channels: usize, width: usize, size: [usize; 3], halo: [usize; 2]) -> Self {
         let blocks = channels.div_ceil(width);
         let [depth, height, columns] = size;
-        let voxels = depth * height * columns;
-        let batch = if x.is_empty() { 0 } else { x.len() / (groups * channels * voxels) };
+        let (all, lines) = (groups * channels, depth * height);
+        if halo == [0, 0] && channels.is_multiple_of(width) {
+            return Self { values: Values::Given(x), width, step: all, blocks, groups, size, halo };
+        }
+        let batch = if x.is_empty() { 0 } else { x.len() / (all * lines * columns) };
         let row = (halo[0] + columns + halo[1]) * width;
-        let mut values = Scratch::take(batch * groups * blocks * depth * height * row);
+        let mut values = Buffer::take(batch * groups * blocks * lines * row);
         values.par_chunks_mut(row).with_min_len(8).enumerate().for_each(|(index, row)| {
-            let (block, line) = (index / (depth * height), index % (depth * height));
-            let (group, block) = (block / blocks, block % blocks);
-            let plane = |channel| &x[(group * channels + channel) * voxels + line * columns..][..columns];
+            let (block, line) = (index / lines, index % lines);
+            let (image, group, block) = (block / blocks / groups, block / blocks % groups, block % blocks);
+            let x = &x[(image * lines + line) * columns * all..][..columns * all];
+            let live = block_channels(channels, width, block);
+            let channels = group * channels + live.start..group * channels + live.end;
             let (before, rest) = row.split_at_mut(halo[0] * width);
             let (inside, after) = rest.split_at_mut(columns * width);
-            let mut planes = [&x[..0]; MOST];
-            let live = block_channels(channels, width, block);
-            let planes = &mut planes[..live.len()];
-            planes.iter_mut().zip(live).for_each(|(to, channel)| *to = plane(channel));
             before.fill(0.0);
-            interleave(planes, inside, width);
+            if channels.len() == all && width == all {
+                inside.copy_from_slice(x);
+            } else {
+                for (cell, voxel) in inside.chunks_exact_mut(width).zip(x.chunks_exact(all)) {
+                    let (live, rest) = cell.split_at_mut(channels.len());
+                    live.copy_from_slice(&voxel[channels.clone()]);
+                    rest.fill(0.0);
+                }
+            }
             after.fill(0.0);
         });
-        Self { values, width, blocks, groups, size, halo }
+        Self { values: Values::Made(values), width, step: width, blocks, groups, size, halo }
     }
 
     /// Where column `place` of a row lies; `place` may be in the halo.
     pub(super) fn at(&self, batch: usize, group: usize, block: usize, z: usize, y: usize, place: isize) -> usize {
-        let row = (((batch * self.groups + group) * self.blocks + block) * self.size[0] + z) * self.size[1] + y;
+        let line = z * self.size[1] + y;
+        let lines = self.size[0] * self.size[1];
+        if let Values::Given(_) = self.values {
+            let column = ((batch * lines + line) * self.size[2]).wrapping_add_signed(place);
+            return column * self.step + (group * self.blocks + block) * self.width;
+        }
+        let row = ((batch * self.groups + group) * self.blocks + block) * lines + line;
         let columns = self.halo[0] + self.size[2] + self.halo[1];
         (row * columns + self.halo[0]).wrapping_add_signed(place) * self.width
     }

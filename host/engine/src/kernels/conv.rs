@@ -1,64 +1,93 @@
-//! Convolution and transposed convolution, forward and both gradients.
+//! Convolution and transposed convolution, forward and both gradients; through tiles where that is faster.
 
 use rayon::prelude::*;
 
 use super::axis::Axis;
+use super::buffer::Buffer;
 use super::gather::Gather;
 use super::level::Level;
-use super::norm::sum;
 use super::shape::ConvShape;
-use super::weight_grad::weight_grad;
+use super::weight_grad;
+use super::winograd;
 
-/// The convolution of `x` (B, I, input) with `w` (O, I / groups, kernel): (B, O, output). `bias` is (O).
-pub fn conv_forward(s: &ConvShape, x: &[f32], w: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
-    forward(Level::best(), s, x, w, bias)
+/// Runs `f` on a thread of rayon's pool: from there, each step of a kernel is shared out without waking this thread in between.
+fn in_pool<R: Send>(f: impl FnOnce() -> R + Send) -> R {
+    rayon::scope(|_| f())
 }
 
-/// The gradient for the input, (B, I, input), from the output's, `dy` (B, O, output).
-pub fn conv_input_grad(s: &ConvShape, dy: &[f32], w: &[f32]) -> Vec<f32> {
-    adjoint(Level::best(), s, dy, w, None)
+/// The convolution of `x` (B, input, I) with `w` (O, I / groups, kernel): (B, output, O). `bias` is (O).
+///
+/// `fine` keeps to the ways that are about as exact as the direct one.
+pub fn conv_forward(s: &ConvShape, x: &[f32], w: &[f32], bias: Option<&[f32]>, fine: bool) -> Buffer {
+    in_pool(|| forward(Level::best(), s, x, w, bias, fine))
+}
+
+/// The gradient for the input, (B, input, I), from the output's, `dy` (B, output, O).
+pub fn conv_input_grad(s: &ConvShape, dy: &[f32], w: &[f32]) -> Buffer {
+    in_pool(|| adjoint(Level::best(), s, dy, w, None))
 }
 
 /// The gradient for the weights, (O, I / groups, kernel).
-pub fn conv_weight_grad(s: &ConvShape, x: &[f32], dy: &[f32]) -> Vec<f32> {
+pub fn conv_weight_grad(s: &ConvShape, x: &[f32], dy: &[f32]) -> Buffer {
     assert_eq!(x.len(), s.input_len(), "x does not fit its shape");
     assert_eq!(dy.len(), s.output_len(), "the output's gradient does not fit its shape");
-    weight_grad(Level::best(), s, x, dy)
+    in_pool(|| weights(Level::best(), s, x, dy))
 }
 
-/// The gradient for a bias (C): the sum of `dy` (B, C, voxels) over batch and voxels.
-pub fn bias_grad(dy: &[f32], batch: usize, channels: usize, voxels: usize) -> Vec<f32> {
-    assert_eq!(dy.len(), batch * channels * voxels, "the output's gradient does not fit its shape");
-    let plane = |b: usize, c: usize| sum(&dy[(b * channels + c) * voxels..][..voxels], |v| v);
-    (0..channels).into_par_iter().map(|c| (0..batch).map(|b| plane(b, c)).sum::<f64>() as f32).collect()
+/// The gradient for a bias (C): the sum of `dy` (B, voxels, C) over batch and voxels, in f64.
+pub fn bias_grad(dy: &[f32], channels: usize) -> Vec<f32> {
+    const VOXELS: usize = 1 << 10;
+    let part = |dy: &[f32]| {
+        let mut sums = vec![0f64; channels];
+        for voxel in dy.chunks_exact(channels) {
+            sums.iter_mut().zip(voxel).for_each(|(sum, &dy)| *sum += f64::from(dy));
+        }
+        sums
+    };
+    let parts: Vec<Vec<f64>> = dy.par_chunks(VOXELS * channels).map(part).collect();
+    (0..channels).map(|channel| parts.iter().map(|part| part[channel]).sum::<f64>() as f32).collect()
 }
 
-/// The transposed convolution (B, O, output) -> (B, I, input) of the convolution `s`; `w` is (O, I / groups, kernel), `bias` (I).
+/// The transposed convolution (B, output, O) -> (B, input, I) of the convolution `s`; `w` is (O, I / groups, kernel), `bias` (I).
 /// An output padding is part of `s.input`.
-pub fn conv_transpose_forward(s: &ConvShape, x: &[f32], w: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
-    adjoint(Level::best(), s, x, w, bias)
+pub fn conv_transpose_forward(s: &ConvShape, x: &[f32], w: &[f32], bias: Option<&[f32]>) -> Buffer {
+    in_pool(|| adjoint(Level::best(), s, x, w, bias))
 }
 
-/// The gradient of [`conv_transpose_forward`] for its input, (B, O, output), from `dy` (B, I, input).
-pub fn conv_transpose_input_grad(s: &ConvShape, dy: &[f32], w: &[f32]) -> Vec<f32> {
-    conv_forward(s, dy, w, None)
+/// The gradient of [`conv_transpose_forward`] for its input, (B, output, O), from `dy` (B, input, I).
+pub fn conv_transpose_input_grad(s: &ConvShape, dy: &[f32], w: &[f32]) -> Buffer {
+    conv_forward(s, dy, w, None, false)
 }
 
-/// The gradient of [`conv_transpose_forward`] for its weights, (O, I / groups, kernel), from its input `x` (B, O, output) and `dy` (B, I, input).
-pub fn conv_transpose_weight_grad(s: &ConvShape, x: &[f32], dy: &[f32]) -> Vec<f32> {
+/// The gradient of [`conv_transpose_forward`] for its weights, (O, I / groups, kernel), from its input `x` (B, output, O) and `dy` (B, input, I).
+pub fn conv_transpose_weight_grad(s: &ConvShape, x: &[f32], dy: &[f32]) -> Buffer {
     conv_weight_grad(s, dy, x)
 }
 
-pub(super) fn forward(level: Level, s: &ConvShape, x: &[f32], w: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
+/// As [`conv_weight_grad`], at a level.
+pub(super) fn weights(level: Level, s: &ConvShape, x: &[f32], dy: &[f32]) -> Buffer {
+    match winograd::choose(level, s, false) {
+        Some(tile) => winograd::weight_grad(level, tile, s, x, dy),
+        None => weight_grad::weight_grad(level, s, x, dy),
+    }
+}
+
+pub(super) fn forward(level: Level, s: &ConvShape, x: &[f32], w: &[f32], bias: Option<&[f32]>, fine: bool) -> Buffer {
     assert_eq!(x.len(), s.input_len(), "x does not fit its shape");
     assert_eq!(w.len(), s.weight_len(), "the weights do not fit their shape");
+    if let Some(tile) = winograd::choose(level, s, fine) {
+        return winograd::forward(level, tile, s, false, x, w, bias);
+    }
     let (inputs, outputs) = (s.group_inputs(), s.group_outputs());
     Gather { adjoint: false, level, batch: s.batch, groups: s.groups, inputs, outputs, axes: Axis::forward(s) }.run(x, w, bias)
 }
 
-pub(super) fn adjoint(level: Level, s: &ConvShape, dy: &[f32], w: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
+pub(super) fn adjoint(level: Level, s: &ConvShape, dy: &[f32], w: &[f32], bias: Option<&[f32]>) -> Buffer {
     assert_eq!(dy.len(), s.output_len(), "the output's gradient does not fit its shape");
     assert_eq!(w.len(), s.weight_len(), "the weights do not fit their shape");
+    if let Some(tile) = winograd::choose(level, s, false) {
+        return winograd::forward(level, tile, s, true, dy, w, bias);
+    }
     let (inputs, outputs) = (s.group_outputs(), s.group_inputs());
     Gather { adjoint: true, level, batch: s.batch, groups: s.groups, inputs, outputs, axes: Axis::adjoint(s) }.run(dy, w, bias)
 }

@@ -6,10 +6,11 @@ use rayon::prelude::*;
 
 use super::axis::{Axis, Phase};
 use super::blocked::{Blocked, block_channels, even_width};
+use super::buffer::Buffer;
 use super::level::Level;
 use super::micro::{self, Tap};
 use super::shape::volume;
-use super::transpose::separate;
+use super::shared::Shared;
 
 /// Most input channels of a block.
 const BLOCK: usize = 16;
@@ -18,7 +19,7 @@ const POSITIONS: usize = 256;
 /// Weights that are gone through before the sums are laid down, about: they stay in the second cache.
 const WEIGHTS: usize = 1 << 15;
 
-/// (B, groups * inputs, from) -> (B, groups * outputs, to).
+/// (B, from, groups * inputs) -> (B, to, groups * outputs).
 pub(super) struct Gather {
     /// Of a convolution's adjoint: its weights are (groups * inputs, outputs, kernel), otherwise (groups * outputs, inputs, kernel).
     pub(super) adjoint: bool,
@@ -35,8 +36,8 @@ pub(super) struct Gather {
 /// What the tasks of one run share.
 struct Run<'a> {
     gather: &'a Gather,
-    x: Blocked,
-    weights: Vec<f32>,
+    x: Blocked<'a>,
+    weights: Buffer,
     bias: Option<&'a [f32]>,
     vectors: usize,
     /// Output channels of a block.
@@ -46,23 +47,22 @@ struct Run<'a> {
     planes: Vec<Vec<(usize, usize)>>,
     rows: Vec<Vec<(usize, usize)>>,
     phases: Vec<Phase>,
+    y: Shared<'a>,
 }
 
 /// Some rows (z, y) of a block of output channels.
-struct Task<'a> {
+struct Task {
     batch: usize,
     group: usize,
     block: usize,
     rows: Range<usize>,
-    /// One slice a channel.
-    out: Vec<&'a mut [f32]>,
 }
 
 impl Gather {
-    /// `x` is (B, groups * inputs, from), `w` the convolution's weights, `bias` (groups * outputs).
-    pub(super) fn run(&self, x: &[f32], w: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
+    /// `x` is (B, from, groups * inputs), `w` the convolution's weights, `bias` (groups * outputs).
+    pub(super) fn run(&self, x: &[f32], w: &[f32], bias: Option<&[f32]>) -> Buffer {
         let voxels = volume(self.axes.map(|axis| axis.to));
-        let mut y = vec![0.0; self.batch * self.groups * self.outputs * voxels];
+        let mut y = Buffer::take(self.batch * self.groups * self.outputs * voxels);
         if y.is_empty() {
             return y;
         }
@@ -81,8 +81,9 @@ impl Gather {
             planes: self.axes[0].inside(),
             rows: self.axes[1].inside(),
             phases: self.axes[2].phases(),
+            y: Shared::new(&mut y),
         };
-        let mut tasks = self.tasks(&mut y, width);
+        let mut tasks = self.tasks(width);
         // what is larger is gone through once
         if run.weights.len() > run.x.values.len() {
             tasks.sort_by_key(|task| (task.group, task.block));
@@ -92,10 +93,10 @@ impl Gather {
     }
 
     /// Weights as (group, output block, input block, tap, input, output), zeros where a block is not full.
-    fn pack_weights(&self, w: &[f32], width: usize, block: usize) -> Vec<f32> {
+    fn pack_weights(&self, w: &[f32], width: usize, block: usize) -> Buffer {
         let taps = volume(self.axes.map(|axis| axis.kernel));
         let (output_blocks, input_blocks) = (self.outputs.div_ceil(width), self.inputs.div_ceil(block));
-        let mut packed = vec![0.0; self.groups * output_blocks * input_blocks * taps * block * width];
+        let mut packed = Buffer::zeros(self.groups * output_blocks * input_blocks * taps * block * width);
         packed.par_chunks_mut(taps * block * width).enumerate().for_each(|(index, packed)| {
             let (group, output_block) = (index / input_blocks / output_blocks, index / input_blocks % output_blocks);
             let w = &w[group * self.outputs * self.inputs * taps..][..self.outputs * self.inputs * taps];
@@ -121,18 +122,14 @@ impl Gather {
     }
 
     /// Cuts the output into tasks, neighbours in space together.
-    fn tasks<'a>(&self, y: &'a mut [f32], width: usize) -> Vec<Task<'a>> {
+    fn tasks(&self, width: usize) -> Vec<Task> {
         let [depth, height, columns] = self.axes.map(|axis| axis.to);
         let rows = (POSITIONS / columns).max(1);
-        let mut tasks: Vec<Task> = Vec::new();
-        for (batch, y) in y.chunks_mut(self.groups * self.outputs * depth * height * columns).enumerate() {
-            let mut channels: Vec<_> = y.chunks_mut(depth * height * columns).map(|y| y.chunks_mut(rows * columns)).collect();
+        let mut tasks = Vec::new();
+        for batch in 0..self.batch {
             for first in (0..depth * height).step_by(rows) {
-                for (group, channels) in channels.chunks_mut(self.outputs).enumerate() {
-                    for (block, channels) in channels.chunks_mut(width).enumerate() {
-                        let out = channels.iter_mut().filter_map(Iterator::next).collect();
-                        tasks.push(Task { batch, group, block, rows: first..(first + rows).min(depth * height), out });
-                    }
+                for (group, block) in (0..self.groups).flat_map(|g| (0..self.outputs.div_ceil(width)).map(move |b| (g, b))) {
+                    tasks.push(Task { batch, group, block, rows: first..(first + rows).min(depth * height) });
                 }
             }
         }
@@ -141,13 +138,14 @@ impl Gather {
 }
 
 impl Run<'_> {
-    fn compute(&self, mut task: Task) {
-        let columns = self.gather.axes[2].to;
+    fn compute(&self, task: Task) {
+        let [depth, height, columns] = self.gather.axes.map(|axis| axis.to);
         let first_channel = task.group * self.gather.outputs + task.block * self.width;
-        let mut sums = vec![0.0; task.rows.len() * columns * self.width];
+        let live = block_channels(self.gather.outputs, self.width, task.block).len();
+        let mut sums = Buffer::zeros(task.rows.len() * columns * self.width);
         if let Some(bias) = self.bias {
             for sums in sums.chunks_exact_mut(self.width) {
-                sums[..task.out.len()].copy_from_slice(&bias[first_channel..][..task.out.len()]);
+                sums[..live].copy_from_slice(&bias[first_channel..][..live]);
             }
         }
         let mut taps = Vec::new();
@@ -159,7 +157,7 @@ impl Run<'_> {
                     self.taps(&task, row, phase, blocks.clone(), &mut taps);
                     let row = micro::Gather {
                         x: &self.x.values,
-                        step: phase.advance * self.x.width,
+                        step: phase.advance * self.x.step,
                         w: &self.weights,
                         taps: &taps,
                         vectors: self.vectors,
@@ -170,7 +168,13 @@ impl Run<'_> {
                 }
             }
         }
-        separate(&sums, self.width, &mut task.out);
+        let all = self.gather.groups * self.gather.outputs;
+        let first_voxel = (task.batch * depth * height + task.rows.start) * columns;
+        for (voxel, sums) in sums.chunks_exact(self.width).enumerate() {
+            // SAFETY: these channels of this voxel are this task's alone.
+            let y = unsafe { self.y.part((first_voxel + voxel) * all + first_channel, live) };
+            y.copy_from_slice(&sums[..live]);
+        }
     }
 
     /// The taps of a row's phase, neighbours joined.

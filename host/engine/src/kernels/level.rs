@@ -1,5 +1,7 @@
 //! Which vector instructions the convolution kernels use.
 
+use super::vector::{Four, Vector};
+
 /// The instruction sets that kernels are compiled for, slowest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Level {
@@ -43,9 +45,55 @@ impl Level {
         }
     }
 
+    /// Rows of accumulators of `vectors` vectors that fit the registers.
+    pub(super) fn rows(self, vectors: usize) -> usize {
+        match self {
+            Self::Portable => Four::ROWS[vectors - 1],
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => std::arch::x86_64::__m256::ROWS[vectors - 1],
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => std::arch::x86_64::__m512::ROWS[vectors - 1],
+        }
+    }
+
     /// How many vectors (1 or 2) a block of output channels takes: two, unless that pads more.
     pub(super) fn vectors(self, channels: usize) -> usize {
         let needed = channels.div_ceil(self.lanes());
         if needed == 1 || needed == 3 { 1 } else { 2 }
+    }
+}
+
+/// Work that is written over [`Vector`] and compiled for each level. `run` and all that it calls must be `#[inline(always)]`.
+pub(super) trait Job {
+    /// # Safety
+    /// The processor has `V`'s instructions.
+    unsafe fn run<V: Vector>(self);
+}
+
+impl Level {
+    /// Does the work with this level's instructions.
+    pub(super) fn run(self, job: impl Job) {
+        #[cfg(target_arch = "x86_64")]
+        #[target_feature(enable = "avx2,fma")]
+        unsafe fn avx2(job: impl Job) {
+            // SAFETY: the caller's.
+            unsafe { job.run::<std::arch::x86_64::__m256>() }
+        }
+        #[cfg(target_arch = "x86_64")]
+        #[target_feature(enable = "avx512f")]
+        unsafe fn avx512(job: impl Job) {
+            // SAFETY: the caller's.
+            unsafe { job.run::<std::arch::x86_64::__m512>() }
+        }
+        // SAFETY: a level is made by `available` alone, of what the processor has.
+        unsafe {
+            match self {
+                Self::Portable => job.run::<Four>(),
+                #[cfg(target_arch = "x86_64")]
+                Self::Avx2 => avx2(job),
+                #[cfg(target_arch = "x86_64")]
+                Self::Avx512 => avx512(job),
+            }
+        }
     }
 }

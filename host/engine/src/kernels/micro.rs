@@ -133,6 +133,8 @@ pub(super) struct Correlate<'a> {
     pub(super) step: usize,
     /// The output's gradient, a block of channels last.
     pub(super) dy: &'a [f32],
+    /// Gradients between neighbouring outputs.
+    pub(super) dy_step: usize,
     /// Where a row begins in `x` and in `dy`.
     pub(super) rows: &'a [(usize, usize)],
     /// Outputs of a row.
@@ -148,7 +150,7 @@ pub(super) fn correlate(level: Level, sum: &Correlate, columns: usize, out: &mut
     assert!(matches!(sum.vectors, 1 | 2) && columns * width <= out.len(), "sums beyond their buffer");
     for &(x, dy) in sum.rows {
         assert!(x + last * sum.step + columns <= sum.x.len(), "an input beyond its buffer");
-        assert!(dy + sum.count * width <= sum.dy.len(), "a gradient beyond its buffer");
+        assert!(dy + last * sum.dy_step + width <= sum.dy.len(), "a gradient beyond its buffer");
     }
     // SAFETY: the level is one that the processor has, and all reads and writes were found within their buffers.
     unsafe {
@@ -214,7 +216,7 @@ unsafe fn correlate_tile<V: Vector, const N: usize, const M: usize>(sum: &Correl
                     }
                 }
                 x = x.wrapping_add(sum.step);
-                dy = dy.add(N * V::LANES);
+                dy = dy.wrapping_add(sum.dy_step);
             }
         }
         store(&sums, out, N * V::LANES);

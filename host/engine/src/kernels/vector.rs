@@ -15,6 +15,21 @@ pub(super) trait Vector: Copy {
     unsafe fn store(self, to: *mut f32);
     /// `a * b + self`.
     unsafe fn add_product(self, a: Self, b: Self) -> Self;
+    unsafe fn add(self, other: Self) -> Self;
+    unsafe fn sub(self, other: Self) -> Self;
+
+    /// `a * factor + self`.
+    #[inline(always)]
+    unsafe fn add_scaled(self, a: Self, factor: f32) -> Self {
+        // SAFETY: the caller's.
+        unsafe { self.add_product(a, Self::splat(factor)) }
+    }
+    /// `self * factor`.
+    #[inline(always)]
+    unsafe fn scaled(self, factor: f32) -> Self {
+        // SAFETY: the caller's.
+        unsafe { Self::splat(0.0).add_product(self, Self::splat(factor)) }
+    }
 }
 
 /// Four values, which each target's compiler maps on what it has.
@@ -47,6 +62,14 @@ impl Vector for Four {
         }
         Self(sum)
     }
+    #[inline(always)]
+    unsafe fn add(self, other: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] + other.0[i]))
+    }
+    #[inline(always)]
+    unsafe fn sub(self, other: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] - other.0[i]))
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -61,7 +84,7 @@ mod x86 {
 
         #[inline(always)]
         unsafe fn splat(value: f32) -> Self {
-            // SAFETY: the caller knows that the processor has AVX2 and FMA; so for the three below.
+            // SAFETY: the caller knows that the processor has AVX2 and FMA; so for all below.
             unsafe { _mm256_set1_ps(value) }
         }
         #[inline(always)]
@@ -79,6 +102,16 @@ mod x86 {
             // SAFETY: see `splat`.
             unsafe { _mm256_fmadd_ps(a, b, self) }
         }
+        #[inline(always)]
+        unsafe fn add(self, other: Self) -> Self {
+            // SAFETY: see `splat`.
+            unsafe { _mm256_add_ps(self, other) }
+        }
+        #[inline(always)]
+        unsafe fn sub(self, other: Self) -> Self {
+            // SAFETY: see `splat`.
+            unsafe { _mm256_sub_ps(self, other) }
+        }
     }
 
     impl Vector for __m512 {
@@ -87,7 +120,7 @@ mod x86 {
 
         #[inline(always)]
         unsafe fn splat(value: f32) -> Self {
-            // SAFETY: the caller knows that the processor has AVX-512F; so for the three below.
+            // SAFETY: the caller knows that the processor has AVX-512F; so for all below.
             unsafe { _mm512_set1_ps(value) }
         }
         #[inline(always)]
@@ -104,6 +137,16 @@ mod x86 {
         unsafe fn add_product(self, a: Self, b: Self) -> Self {
             // SAFETY: see `splat`.
             unsafe { _mm512_fmadd_ps(a, b, self) }
+        }
+        #[inline(always)]
+        unsafe fn add(self, other: Self) -> Self {
+            // SAFETY: see `splat`.
+            unsafe { _mm512_add_ps(self, other) }
+        }
+        #[inline(always)]
+        unsafe fn sub(self, other: Self) -> Self {
+            // SAFETY: see `splat`.
+            unsafe { _mm512_sub_ps(self, other) }
         }
     }
 }

@@ -6,6 +6,7 @@ use rayon::prelude::*;
 
 use super::axis::{Axis, Meeting};
 use super::blocked::{Blocked, block_channels, even_width};
+use super::buffer::Buffer;
 use super::level::Level;
 use super::micro::{self, Correlate};
 use super::shape::{ConvShape, volume};
@@ -21,10 +22,10 @@ const TASKS: usize = 64;
 const WEIGHTS: usize = 1 << 16;
 
 /// What the tasks share.
-struct Run {
+struct Run<'a> {
     level: Level,
-    x: Blocked,
-    dy: Blocked,
+    x: Blocked<'a>,
+    dy: Blocked<'a>,
     vectors: usize,
     axes: [Axis; 3],
     planes: Vec<Vec<(usize, usize)>>,
@@ -35,25 +36,26 @@ struct Run {
     advance: usize,
 }
 
-/// (O, I / groups, kernel) from `x` (B, I, input) and `dy` (B, O, output).
-pub(super) fn weight_grad(level: Level, s: &ConvShape, x: &[f32], dy: &[f32]) -> Vec<f32> {
-    let mut dw = vec![0.0; s.weight_len()];
+/// (O, I / groups, kernel) from `x` (B, input, I) and `dy` (B, output, O).
+pub(super) fn weight_grad(level: Level, s: &ConvShape, x: &[f32], dy: &[f32]) -> Buffer {
     let output = s.output();
-    if dw.is_empty() || dy.is_empty() {
-        return dw;
+    if s.weight_len() == 0 || dy.is_empty() {
+        return Buffer::zeros(s.weight_len());
     }
+    let mut dw = Buffer::take(s.weight_len());
     let axes = Axis::forward(s);
     let vectors = level.vectors(s.group_outputs());
     let (block, width) = (even_width(s.group_inputs(), BLOCK), vectors * level.lanes());
+    let x = Blocked::pack(x, s.groups, s.group_inputs(), block, s.input, axes[2].halo());
     let run = Run {
         level,
-        x: Blocked::pack(x, s.groups, s.group_inputs(), block, s.input, axes[2].halo()),
+        runs: runs(&axes[2], x.step == x.width),
+        x,
         dy: Blocked::pack(dy, s.groups, s.group_outputs(), width, output, [0, 0]),
         vectors,
         axes,
         planes: axes[0].inside(),
         rows: axes[1].inside(),
-        runs: runs(&axes[2]),
         advance: s.stride[2],
     };
     let part_len = volume(s.kernel) * block * width;
@@ -63,7 +65,7 @@ pub(super) fn weight_grad(level: Level, s: &ConvShape, x: &[f32], dy: &[f32]) ->
     let together = if pairs < TASKS { (WEIGHTS / part_len).clamp(1, pairs) } else { 1 };
     let bundles = pairs.div_ceil(together);
     let splits = TASKS.div_ceil(bundles).min(lines);
-    let parts: Vec<Vec<f32>> = (0..bundles * splits)
+    let parts: Vec<Buffer> = (0..bundles * splits)
         .into_par_iter()
         .map(|task| {
             let (bundle, split) = (task / splits, task % splits);
@@ -94,23 +96,23 @@ pub(super) fn weight_grad(level: Level, s: &ConvShape, x: &[f32], dy: &[f32]) ->
     dw
 }
 
-/// Joins taps along W that meet neighbouring voxels.
-fn runs(axis: &Axis) -> Vec<(Meeting, usize)> {
+/// Taps along W, those that meet neighbouring voxels together where the voxels of a block lie side by side.
+fn runs(axis: &Axis, together: bool) -> Vec<(Meeting, usize)> {
     let mut runs: Vec<(Meeting, usize)> = Vec::new();
     for meeting in axis.phases().into_iter().flat_map(|phase| phase.meetings) {
         match runs.last_mut() {
-            Some((first, count)) if first.place + *count as isize == meeting.place => *count += 1,
+            Some((first, count)) if together && first.place + *count as isize == meeting.place => *count += 1,
             _ => runs.push((meeting, 1)),
         }
     }
     runs
 }
 
-impl Run {
+impl Run<'_> {
     /// For each pair of an output block and an input block the sums (tap, input, output) over some lines (batch, z, y) of the output.
-    fn sums(&self, pairs: Range<usize>, lines: Range<usize>) -> Vec<f32> {
+    fn sums(&self, pairs: Range<usize>, lines: Range<usize>) -> Buffer {
         let part_len = volume(self.axes.map(|axis| axis.kernel)) * self.x.width * self.dy.width;
-        let mut sums = vec![0.0; pairs.len() * part_len];
+        let mut sums = Buffer::zeros(pairs.len() * part_len);
         let together = (POSITIONS / self.axes[2].to).max(1);
         for first in lines.clone().step_by(together) {
             for (pair, sums) in pairs.clone().zip(sums.chunks_exact_mut(part_len)) {
@@ -139,7 +141,7 @@ impl Run {
                     }
                 }
                 let (x, dy, vectors) = (&self.x.values, &self.dy.values, self.vectors);
-                let sum = Correlate { x, step: self.advance * self.x.width, dy, rows: &rows, count, vectors };
+                let sum = Correlate { x, step: self.advance * self.x.step, dy, dy_step: self.dy.step, rows: &rows, count, vectors };
                 let tap = (tap_z * taps_y + tap_y) * taps_x + meeting.tap;
                 micro::correlate(self.level, &sum, taps * self.x.width, &mut sums[tap * tap_len..][..taps * tap_len]);
             }

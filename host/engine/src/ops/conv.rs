@@ -17,8 +17,7 @@ fn five(v: &Value) -> Value {
 
 fn bias_grad(g: &Value, shape: &[usize], device: &Device) -> Result<Value> {
     if device.is_cpu() {
-        let s = g.shape();
-        return Ok(Value::from_f32(kernels::bias_grad(&g.host()?, s[0], s[1], s[2..].iter().product()), shape, device));
+        return Ok(Value::from_f32(kernels::bias_grad(&g.channels_last()?, g.shape()[1]), shape, device));
     }
     let axes: Vec<usize> = (0..g.rank()).filter(|&a| a != 1).collect();
     Ok(sum_axes(g, &axes, device)?.reshape(shape))
@@ -61,13 +60,14 @@ pub(super) fn conv(inputs: &[Value], ints: &[i64], cx: &Context<'_>) -> Result<O
     let bias_shape = b.as_ref().map(|b| b.shape().to_vec()).unwrap_or_default();
     if device.is_cpu() {
         let bias = b.as_ref().map(Value::host).transpose()?;
-        let y = kernels::conv_forward(&shape, &x.host()?, &w.host()?, bias.as_deref());
-        return Out::with(Value::from_f32(y, &out_shape, &device), move |g, needs| {
-            let g_host = g.host()?;
+        // a sign behind it that rounding flips would change gradients, so training keeps to the fine ways
+        let y = kernels::conv_forward(&shape, &x.channels_last()?, &w.host()?, bias.as_deref(), cx.training);
+        return Out::with(Value::from_channels_last(y, &out_shape), move |g, needs| {
+            let dy = g.channels_last()?;
             parts(
                 needs,
-                || Ok(Value::from_f32(kernels::conv_input_grad(&shape, &g_host, &w.host()?), &sx, &device)),
-                || Ok(Value::from_f32(kernels::conv_weight_grad(&shape, &x.host()?, &g_host), &sw, &device)),
+                || Ok(Value::from_channels_last(kernels::conv_input_grad(&shape, &dy, &w.host()?), &sx)),
+                || Ok(Value::from_buffer(kernels::conv_weight_grad(&shape, &x.channels_last()?, &dy), &sw)),
                 || bias_grad(g, &bias_shape, &device),
             )
         });
@@ -105,13 +105,13 @@ pub(super) fn conv_transpose(inputs: &[Value], ints: &[i64], cx: &Context<'_>) -
     let bias_shape = b.as_ref().map(|b| b.shape().to_vec()).unwrap_or_default();
     if device.is_cpu() {
         let bias = b.as_ref().map(Value::host).transpose()?;
-        let y = kernels::conv_transpose_forward(&shape, &x.host()?, &w.host()?, bias.as_deref());
-        return Out::with(Value::from_f32(y, &out_shape, &device), move |g, needs| {
-            let g_host = g.host()?;
+        let y = kernels::conv_transpose_forward(&shape, &x.channels_last()?, &w.host()?, bias.as_deref());
+        return Out::with(Value::from_channels_last(y, &out_shape), move |g, needs| {
+            let dy = g.channels_last()?;
             parts(
                 needs,
-                || Ok(Value::from_f32(kernels::conv_transpose_input_grad(&shape, &g_host, &w.host()?), &sx, &device)),
-                || Ok(Value::from_f32(kernels::conv_transpose_weight_grad(&shape, &x.host()?, &g_host), &sw, &device)),
+                || Ok(Value::from_channels_last(kernels::conv_transpose_input_grad(&shape, &dy, &w.host()?), &sx)),
+                || Ok(Value::from_buffer(kernels::conv_transpose_weight_grad(&shape, &x.channels_last()?, &dy), &sw)),
                 || bias_grad(g, &bias_shape, &device),
             )
         });

@@ -1,7 +1,7 @@
 //! Element-wise operations.
 
 use super::{Context, Out, reduce::sum_to};
-use crate::{kernels, shape::broadcast, value::Value};
+use crate::{shape::broadcast, value::Value};
 use plugin_api::{DType, Op, Result};
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
@@ -16,9 +16,14 @@ fn normal(x: &Value) -> (Value, Value) {
 fn leaky_relu(x: &Value, slope: f64, cx: &Context<'_>) -> Result<Out> {
     let device = cx.device.clone();
     if device.is_cpu() {
-        let y = Value::from_f32(kernels::leaky_relu(&x.host()?, slope as f32), x.shape(), &device);
+        let slope = slope as f32;
+        if let Some(y) = x.activated(slope) {
+            let out = y.clone();
+            return Out::single(y, move |g| g.through_leaky_relu(&out, slope));
+        }
+        let y = x.leaky_relu(slope)?;
         let out = y.clone();
-        return Out::single(y, move |g| Ok(Value::from_f32(kernels::leaky_relu_grad(&out.host()?, &g.host()?, slope as f32), g.shape(), &device)));
+        return Out::single(y, move |g| g.before_leaky_relu(&out, slope));
     }
     let positive = x.mask(Op::Greater, 0.0, &device);
     let factor = positive.scale(1.0 - slope).shift(slope);

@@ -1,7 +1,7 @@
-//! Normalisations. On the processor instance and group norm take two passes; elsewhere they are composed.
+//! Normalisations. On the processor instance and group norm take two passes, the activation behind them none; elsewhere they are composed.
 
 use super::{Context, Out, reduce::sum_axes};
-use crate::{device::Device, kernels, value::Value};
+use crate::{device::Device, kernels::Norm, value::Value};
 use plugin_api::{Op, Result};
 
 /// `(x - mean) / sqrt(var + eps)` over `axes`, and its way back.
@@ -59,17 +59,23 @@ fn affine(standard: Standard, inputs: &[Value], wide: Vec<usize>, x_shape: Vec<u
 fn grouped_on_cpu(inputs: &[Value], groups: usize, eps: f64, device: Device) -> Result<Out> {
     let x = inputs[0].clone();
     let shape = x.shape().to_vec();
-    let (batch, channels, voxels) = (shape[0], shape[1], shape[2..].iter().product::<usize>());
-    let scale = inputs.get(1).map(Value::host).transpose()?;
-    let shift = inputs.get(2).map(Value::host).transpose()?;
-    let (y, stats) = kernels::norm_forward(&x.host()?, batch, channels, voxels, groups, scale.as_deref(), shift.as_deref(), eps as f32);
-    let has_scale = scale.is_some();
-    Out::with(Value::from_f32(y, &shape, &device), move |g, _| {
-        let (dx, dscale, dshift) = kernels::norm_backward(&x.host()?, &stats, &g.host()?, scale.as_deref(), batch, channels, voxels, groups);
-        let mut out = vec![Some(Value::from_f32(dx, &shape, &device))];
-        if has_scale {
-            out.push(Some(Value::from_f32(dscale, &[channels], &device)));
-            out.push(Some(Value::from_f32(dshift, &[channels], &device)));
+    let (batch, channels) = (shape[0], shape[1]);
+    let norm = Norm { batch, voxels: shape[2..].iter().product(), channels, groups, eps: eps as f32, slope: 1.0 };
+    let scale = inputs.get(1).map(Value::to_vec).transpose()?;
+    let shift = inputs.get(2).map(Value::to_vec).transpose()?;
+    let stats = norm.statistics(&x.channels_last()?);
+    let y = {
+        let (x, stats, scale, shift) = (x.channels_last()?, stats.clone(), scale.clone(), shift.clone());
+        Value::normal(&shape, move |slope| Norm { slope, ..norm }.forward(&x, &stats, scale.as_deref(), shift.as_deref()))
+    };
+    Out::with(y, move |g, _| {
+        let (g, slope) = g.behind_leaky_relu();
+        let norm = Norm { slope, ..norm };
+        let back = norm.backward(&x.channels_last()?, &stats, &g.channels_last()?, scale.as_deref(), shift.as_deref());
+        let mut out = vec![Some(Value::from_channels_last(back.x, &shape))];
+        if scale.is_some() {
+            out.push(Some(Value::from_f32(back.scale, &[channels], &device)));
+            out.push(Some(Value::from_f32(back.shift, &[channels], &device)));
         }
         Ok(out)
     })

@@ -26,26 +26,26 @@ impl Conv3 {
 
 impl Value {
     pub(crate) fn conv3(&self, w: &Value, b: Option<&Value>, s: &Conv3) -> Value {
-        Self::of(D::conv3d(self.raw.clone(), w.raw.clone(), b.map(|b| b.raw.clone()), s.plain()), DType::Float)
+        Self::of(D::conv3d(self.raw(), w.raw(), b.map(|b| b.raw()), s.plain()), DType::Float)
     }
 
     pub(crate) fn conv3_input_grad(&self, w: &Value, g: &Value, s: &Conv3) -> Value {
-        Self::of(D::conv3d_x_backward(self.raw.clone(), w.raw.clone(), g.raw.clone(), s.plain()), DType::Float)
+        Self::of(D::conv3d_x_backward(self.raw(), w.raw(), g.raw(), s.plain()), DType::Float)
     }
 
     pub(crate) fn conv3_weight_grad(&self, w: &Value, g: &Value, s: &Conv3) -> Value {
-        Self::of(D::conv3d_weight_backward(self.raw.clone(), w.raw.clone(), g.raw.clone(), s.plain()), DType::Float)
+        Self::of(D::conv3d_weight_backward(self.raw(), w.raw(), g.raw(), s.plain()), DType::Float)
     }
 
     pub(crate) fn conv3_transpose(&self, w: &Value, b: Option<&Value>, s: &Conv3) -> Value {
-        Self::of(D::conv_transpose3d(self.raw.clone(), w.raw.clone(), b.map(|b| b.raw.clone()), s.transposed()), DType::Float)
+        Self::of(D::conv_transpose3d(self.raw(), w.raw(), b.map(|b| b.raw()), s.transposed()), DType::Float)
     }
 
     pub(crate) fn conv3_transpose_input_grad(w: &Value, g: &Value, s: &Conv3) -> Value {
-        Self::of(D::conv_transpose3d_x_backward(w.raw.clone(), g.raw.clone(), s.transposed()), DType::Float)
+        Self::of(D::conv_transpose3d_x_backward(w.raw(), g.raw(), s.transposed()), DType::Float)
     }
 
     pub(crate) fn conv3_transpose_weight_grad(&self, w: &Value, g: &Value, s: &Conv3) -> Value {
-        Self::of(D::conv_transpose3d_weight_backward(self.raw.clone(), w.raw.clone(), g.raw.clone(), s.transposed()), DType::Float)
+        Self::of(D::conv_transpose3d_weight_backward(self.raw(), w.raw(), g.raw(), s.transposed()), DType::Float)
     }
 }

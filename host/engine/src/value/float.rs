@@ -1,14 +1,14 @@
 //! Arithmetic on Float values; shapes have been checked before.
 
 use super::{D, Value};
-use crate::device::Device;
+use crate::{device::Device, kernels};
 use burn::backend::ops::*;
 use burn::tensor::{FloatDType, IndexingUpdateOp, IntDType, Shape};
 use plugin_api::{DType, Op};
 
 macro_rules! unary {
     ($($name:ident => $burn:ident;)+) => {
-        impl Value { $(pub(crate) fn $name(&self) -> Value { Self::of(D::$burn(self.raw.clone()), DType::Float) })+ }
+        impl Value { $(pub(crate) fn $name(&self) -> Value { Self::of(D::$burn(self.raw()), DType::Float) })+ }
     };
 }
 unary! {
@@ -18,30 +18,41 @@ unary! {
 
 macro_rules! binary {
     ($($name:ident => $burn:ident;)+) => {
-        impl Value { $(pub(crate) fn $name(&self, other: &Value) -> Value { Self::of(D::$burn(self.raw.clone(), other.raw.clone()), DType::Float) })+ }
+        impl Value { $(pub(crate) fn $name(&self, other: &Value) -> Value { Self::of(D::$burn(self.raw(), other.raw()), DType::Float) })+ }
     };
 }
-binary! { add => float_add; sub => float_sub; mul => float_mul; div => float_div; pow => float_powf; matmul => float_matmul; }
+binary! { add_by_burn => float_add; sub => float_sub; mul => float_mul; div => float_div; pow => float_powf; matmul => float_matmul; }
 
 impl Value {
+    /// The sum of two values. Channels-last ones of one shape stay so, and are added by all cores.
+    pub(crate) fn add(&self, other: &Value) -> Value {
+        if self.shape == other.shape
+            && (self.is_channels_last() || other.is_channels_last())
+            && let (Ok(a), Ok(b)) = (self.cells(), other.cells())
+        {
+            return Self::from_channels_last(kernels::add(a.cells(), b.cells(), self.len() / self.shape[1]), &self.shape);
+        }
+        self.add_by_burn(other)
+    }
+
     pub(crate) fn full(shape: &[usize], value: f64, device: &Device) -> Value {
         Self::of(D::float_full(Shape::from(shape.to_vec()), value.into(), device.raw(), FloatDType::F32), DType::Float)
     }
 
     pub(crate) fn scale(&self, k: f64) -> Value {
-        Self::of(D::float_mul_scalar(self.raw.clone(), k.into()), DType::Float)
+        Self::of(D::float_mul_scalar(self.raw(), k.into()), DType::Float)
     }
 
     pub(crate) fn shift(&self, k: f64) -> Value {
-        Self::of(D::float_add_scalar(self.raw.clone(), k.into()), DType::Float)
+        Self::of(D::float_add_scalar(self.raw(), k.into()), DType::Float)
     }
 
     pub(crate) fn powf(&self, exponent: f64) -> Value {
-        Self::of(D::float_powf_scalar(self.raw.clone(), exponent.into()), DType::Float)
+        Self::of(D::float_powf_scalar(self.raw(), exponent.into()), DType::Float)
     }
 
     pub(crate) fn clamp(&self, low: f64, high: f64) -> Value {
-        Self::of(D::float_clamp(self.raw.clone(), low.into(), high.into()), DType::Float)
+        Self::of(D::float_clamp(self.raw(), low.into(), high.into()), DType::Float)
     }
 
     pub(crate) fn sigmoid(&self) -> Value {
@@ -55,7 +66,7 @@ impl Value {
     }
 
     pub(crate) fn compare_scalar(&self, op: Op, value: f64, device: &Device) -> Value {
-        let (raw, b) = (self.raw.clone(), device.bool_dtype());
+        let (raw, b) = (self.raw(), device.bool_dtype());
         let v = value.into();
         let raw = match (self.dtype, op) {
             (DType::Int, Op::Equal) => D::int_equal_elem(raw, v, b),
@@ -76,7 +87,7 @@ impl Value {
 
     /// Compares two values of one type and shape.
     pub(crate) fn compare(&self, op: Op, other: &Value, device: &Device) -> Value {
-        let (l, r, b) = (self.raw.clone(), other.raw.clone(), device.bool_dtype());
+        let (l, r, b) = (self.raw(), other.raw(), device.bool_dtype());
         let raw = match (self.dtype, op) {
             (DType::Int, Op::Equal) => D::int_equal(l, r, b),
             (DType::Int, Op::NotEqual) => D::int_not_equal(l, r, b),
@@ -98,7 +109,7 @@ impl Value {
 
     /// Arithmetic on Int values.
     pub(crate) fn int_binary(&self, op: Op, other: &Value) -> Value {
-        let (l, r) = (self.raw.clone(), other.raw.clone());
+        let (l, r) = (self.raw(), other.raw());
         let raw = match op {
             Op::Add => D::int_add(l, r),
             Op::Sub => D::int_sub(l, r),
@@ -109,33 +120,33 @@ impl Value {
 
     /// Largest (or smallest) along one axis, which stays with length 1.
     pub(crate) fn extreme(&self, axis: usize, largest: bool) -> Value {
-        let raw = self.raw.clone();
+        let raw = self.raw();
         Self::of(if largest { D::float_max_dim(raw, axis) } else { D::float_min_dim(raw, axis) }, DType::Float)
     }
 
     pub(crate) fn argmax(&self, axis: usize) -> Value {
-        let raw = self.raw.clone();
+        let raw = self.raw();
         let raw = if self.dtype == DType::Int { D::int_argmax(raw, axis) } else { D::float_argmax(raw, axis, IntDType::I32) };
         Self::of(raw, DType::Int)
     }
 
     pub(crate) fn topk(&self, k: usize, axis: usize) -> (Value, Value) {
-        let (values, indices) = D::float_topk_with_indices(self.raw.clone(), axis, k, IntDType::I32);
+        let (values, indices) = D::float_topk_with_indices(self.raw(), axis, k, IntDType::I32);
         (Self::of(values, DType::Float), Self::of(indices, DType::Int))
     }
 
     pub(crate) fn cumsum(&self, axis: usize) -> Value {
-        let raw = self.raw.clone();
+        let raw = self.raw();
         if self.dtype == DType::Int { Self::of(D::int_cumsum(raw, axis), DType::Int) } else { Self::of(D::float_cumsum(raw, axis), DType::Float) }
     }
 
     pub(crate) fn scatter_add(&self, axis: usize, index: &Value, source: &Value) -> Value {
-        let raw = D::float_scatter(axis, self.raw.clone(), index.raw.clone(), source.raw.clone(), IndexingUpdateOp::Add);
+        let raw = D::float_scatter(axis, self.raw(), index.raw(), source.raw(), IndexingUpdateOp::Add);
         Self::of(raw, DType::Float)
     }
 
     pub(crate) fn select_add(&self, axis: usize, index: &Value, source: &Value) -> Value {
-        let raw = D::float_select_assign(self.raw.clone(), axis, index.raw.clone(), source.raw.clone(), IndexingUpdateOp::Add);
+        let raw = D::float_select_assign(self.raw(), axis, index.raw(), source.raw(), IndexingUpdateOp::Add);
         Self::of(raw, DType::Float)
     }
 
@@ -143,11 +154,11 @@ impl Value {
     pub(crate) fn assign(&self, start: &[usize], steps: &[usize], part: &Value) -> Value {
         let ranges: Vec<_> =
             start.iter().zip(part.shape()).zip(steps).map(|((&s, &n), &step)| super::slice_of(s, s + (n - 1) * step + 1, step)).collect();
-        Self::of(D::float_slice_assign(self.raw.clone(), &ranges, part.raw.clone()), DType::Float)
+        Self::of(D::float_slice_assign(self.raw(), &ranges, part.raw()), DType::Float)
     }
 
     /// Sum over axes on a device; the processor has its own (see `ops::reduce`).
     pub(crate) fn sum_axes_on_device(&self, axes: &[usize]) -> Value {
-        Self::of(axes.iter().fold(self.raw.clone(), |t, &a| D::float_sum_dim(t, a)), DType::Float)
+        Self::of(axes.iter().fold(self.raw(), |t, &a| D::float_sum_dim(t, a)), DType::Float)
     }
 }

@@ -1,13 +1,15 @@
 //! A value's numbers in host memory: borrowed on the processor, copied from a device.
 
 use super::Value;
+use crate::kernels::{self, Buffer, Cells};
 use burn::backend::{BackendTensor, DispatchTensorKind, flex::FlexTensor};
-use plugin_api::DType;
-use std::ops::Deref;
+use plugin_api::{DType, Result};
+use std::ops::{Deref, Range};
 
-/// f32 values, last axis fastest.
+/// f32 values.
 pub(crate) enum Host {
-    Flex(FlexTensor),
+    Flex(FlexTensor, Range<usize>),
+    Buffer(Buffer),
     Copy(Vec<f32>),
 }
 
@@ -16,23 +18,124 @@ impl Deref for Host {
 
     fn deref(&self) -> &[f32] {
         match self {
-            Host::Flex(t) => {
-                let start = t.layout().start_offset();
-                &t.storage::<f32>()[start..start + t.layout().num_elements()]
-            }
+            Host::Flex(t, range) => &t.storage::<f32>()[range.clone()],
+            Host::Buffer(v) => v,
             Host::Copy(v) => v,
         }
     }
 }
 
-impl Value {
-    /// The numbers of a Float value.
-    pub(crate) fn host(&self) -> plugin_api::Result<Host> {
-        match &self.raw.kind {
-            DispatchTensorKind::Flex(BackendTensor::Float(t)) if self.dtype == DType::Float => {
-                Ok(Host::Flex(if t.is_contiguous() { t.clone() } else { t.to_contiguous() }))
-            }
-            _ => Ok(Host::Copy(self.to_vec()?)),
+/// Whole voxels in host memory, which may lie further apart than they are long: part of a concatenation, say.
+pub(crate) struct Voxels {
+    values: Host,
+    step: usize,
+    channels: usize,
+}
+
+impl Voxels {
+    pub(crate) fn cells(&self) -> Cells<'_> {
+        Cells { values: &self.values, step: self.step, channels: self.channels }
+    }
+}
+
+/// Values between neighbouring voxels, where the channels of a voxel are neighbours and voxels follow in order.
+fn voxel_step(shape: &[usize], strides: &[isize]) -> Option<usize> {
+    let channels = shape[1];
+    if channels > 1 && strides[1] != 1 {
+        return None;
+    }
+    let mut step = None;
+    let mut expected = 0;
+    for axis in (2..shape.len()).rev().chain([0]).filter(|&a| shape[a] > 1) {
+        let stride = usize::try_from(strides[axis]).ok()?;
+        if step.is_some() && stride != expected {
+            return None;
         }
+        step.get_or_insert(stride);
+        expected = stride * shape[axis];
+    }
+    Some(step.unwrap_or(channels)).filter(|&step| step >= channels)
+}
+
+impl Value {
+    fn flex(&self) -> Option<&FlexTensor> {
+        match &self.raw.tensor().kind {
+            DispatchTensorKind::Flex(BackendTensor::Float(t)) if self.dtype == DType::Float => Some(t),
+            _ => None,
+        }
+    }
+
+    /// Voxels in place, where they lie whole.
+    fn voxels(&self) -> Option<Voxels> {
+        let t = self.flex().filter(|_| self.rank() >= 2 && !self.is_empty())?;
+        let step = voxel_step(&self.shape, t.layout().strides())?;
+        let (start, channels) = (t.layout().start_offset(), self.shape[1]);
+        let end = start + (self.len() / channels - 1) * step + channels;
+        Some(Voxels { values: Host::Flex(t.clone(), start..end), step, channels })
+    }
+
+    /// Whether the channels of a voxel are neighbours in host memory, and no other order is.
+    pub(crate) fn is_channels_last(&self) -> bool {
+        self.flex().is_some_and(|t| !t.is_contiguous()) && self.voxels().is_some()
+    }
+
+    /// The numbers of a Float value, last axis fastest.
+    pub(crate) fn host(&self) -> Result<Host> {
+        match self.flex() {
+            Some(t) if t.is_contiguous() => {
+                let start = t.layout().start_offset();
+                Ok(Host::Flex(t.clone(), start..start + t.layout().num_elements()))
+            }
+            Some(_) if self.is_channels_last() => {
+                let (batch, channels) = (self.shape[0], self.shape[1]);
+                Ok(Host::Buffer(kernels::channels_first(&self.channels_last()?, batch, channels, self.len() / (batch * channels))))
+            }
+            Some(t) => {
+                let t = t.to_contiguous();
+                let start = t.layout().start_offset();
+                let end = start + t.layout().num_elements();
+                Ok(Host::Flex(t, start..end))
+            }
+            None => Ok(Host::Copy(self.copied()?)),
+        }
+    }
+
+    /// The numbers of a Float value (B, C, spatial...) as (B, spatial..., C).
+    pub(crate) fn channels_last(&self) -> Result<Host> {
+        let Voxels { values, step, channels } = self.cells()?;
+        if step == channels {
+            return Ok(values);
+        }
+        let voxels = self.len() / channels;
+        Ok(Host::Buffer(kernels::join(&[Cells { values: &values, step, channels }], voxels)))
+    }
+
+    /// The voxels of a Float value (B, C, spatial...).
+    pub(crate) fn cells(&self) -> Result<Voxels> {
+        if let Some(voxels) = self.voxels() {
+            return Ok(voxels);
+        }
+        let (batch, channels) = (self.shape[0], self.shape[1]);
+        let values = kernels::channels_last(&self.host()?, batch, channels, self.len() / (batch * channels).max(1));
+        Ok(Voxels { values: Host::Buffer(values), step: channels, channels })
+    }
+}
+
+/// Leaky ReLU on the processor; the result lies as the input does.
+impl Value {
+    pub(crate) fn leaky_relu(&self, slope: f32) -> Result<Value> {
+        if self.is_channels_last() {
+            return Ok(Self::from_channels_last(kernels::leaky_relu(&self.channels_last()?, slope), &self.shape));
+        }
+        Ok(Self::from_buffer(kernels::leaky_relu(&self.host()?, slope), &self.shape))
+    }
+
+    /// The gradient before a leaky ReLU from this one behind it and the activation's `output`.
+    pub(crate) fn before_leaky_relu(&self, output: &Value, slope: f32) -> Result<Value> {
+        if output.is_channels_last() {
+            let dx = kernels::leaky_relu_grad(&output.channels_last()?, &self.channels_last()?, slope);
+            return Ok(Self::from_channels_last(dx, &self.shape));
+        }
+        Ok(Self::from_buffer(kernels::leaky_relu_grad(&output.host()?, &self.host()?, slope), &self.shape))
     }
 }

@@ -3,21 +3,25 @@
 mod conv;
 mod float;
 mod host;
+mod later;
 
 use crate::device::Device;
+use crate::kernels::{self, Buffer};
 use crate::shape::Info;
 use burn::backend::{Dispatch, DispatchTensor, TensorMetadata, ops::*};
-use burn::tensor::{FloatDType, IntDType, Shape, Slice, TensorData};
+use burn::tensor::{AllocationProperty, Bytes, FloatDType, IntDType, Shape, Slice, TensorData};
 use plugin_api::DType;
 
 pub(crate) use conv::Conv3;
+use host::Voxels;
+use later::Raw;
 
 type D = Dispatch;
 
 /// An immutable tensor; cloning shares the storage.
 #[derive(Clone)]
 pub(crate) struct Value {
-    raw: DispatchTensor,
+    raw: Raw,
     shape: Vec<usize>,
     dtype: DType,
 }
@@ -35,11 +39,30 @@ pub(crate) fn slice_of(start: usize, end: usize, step: usize) -> Slice {
 impl Value {
     fn of(raw: DispatchTensor, dtype: DType) -> Self {
         let shape = raw.shape().to_vec();
-        Value { raw, shape, dtype }
+        Value { raw: Raw::Ready(raw), shape, dtype }
+    }
+
+    fn raw(&self) -> DispatchTensor {
+        self.raw.tensor().clone()
     }
 
     pub(crate) fn from_f32(data: Vec<f32>, shape: &[usize], device: &Device) -> Self {
         Self::of(D::float_from_data(TensorData::new(data, shape.to_vec()), device.raw()), DType::Float)
+    }
+
+    /// A value on the processor from numbers in the order of its axes.
+    pub(crate) fn from_buffer(values: Buffer, shape: &[usize]) -> Self {
+        let bytes = Bytes::from_shared(bytes::Bytes::from_owner(values), AllocationProperty::Other);
+        let data = TensorData::from_bytes(bytes, shape.to_vec(), burn::tensor::DType::F32);
+        Self::of(D::float_from_data(data, Device::cpu().raw()), DType::Float)
+    }
+
+    /// A value (B, C, spatial...) on the processor from numbers (B, spatial..., C), which stay as they are.
+    pub(crate) fn from_channels_last(values: Buffer, shape: &[usize]) -> Self {
+        let n = shape.len();
+        let stored: Vec<usize> = shape[..1].iter().chain(&shape[2..]).chain(&shape[1..2]).copied().collect();
+        let axes: Vec<usize> = [0, n - 1].into_iter().chain(1..n - 1).collect();
+        Self::from_buffer(values, &stored).permute(&axes)
     }
 
     pub(crate) fn from_i32(data: Vec<i32>, shape: &[usize], device: &Device) -> Self {
@@ -66,9 +89,18 @@ impl Value {
         Info { shape: self.shape.clone(), dtype: self.dtype }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Copies the values to f32, whatever the type.
     pub(crate) fn to_vec(&self) -> plugin_api::Result<Vec<f32>> {
-        let raw = self.raw.clone();
+        if self.dtype == DType::Float { self.host().map(|values| values.to_vec()) } else { self.copied() }
+    }
+
+    /// Copies the values to f32, by way of the device.
+    fn copied(&self) -> plugin_api::Result<Vec<f32>> {
+        let raw = self.raw();
         let data = match self.dtype {
             DType::Int => wait(D::int_into_data(raw))?,
             DType::Bool => wait(D::bool_into_data(raw))?,
@@ -79,12 +111,12 @@ impl Value {
 
     /// Copies whole numbers to the CPU.
     pub(crate) fn to_ints(&self) -> plugin_api::Result<Vec<i32>> {
-        let data = wait(D::int_into_data(self.raw.clone()))?;
+        let data = wait(D::int_into_data(self.raw()))?;
         data.convert::<i32>().try_to_vec::<i32>().map_err(|e| plugin_api::Error::new(format!("values cannot be read: {e:?}")))
     }
 
     pub(crate) fn cast(&self, dtype: DType, device: &Device) -> Value {
-        let raw = self.raw.clone();
+        let raw = self.raw();
         let (f, i) = (FloatDType::F32, IntDType::I32);
         let raw = match (self.dtype, dtype) {
             (a, b) if a == b => raw,
@@ -99,7 +131,7 @@ impl Value {
     }
 
     pub(crate) fn reshape(&self, shape: &[usize]) -> Value {
-        let (raw, shape) = (self.raw.clone(), Shape::from(shape.to_vec()));
+        let (raw, shape) = (self.raw(), Shape::from(shape.to_vec()));
         let raw = match self.dtype {
             DType::Int => D::int_reshape(raw, shape),
             DType::Bool => D::bool_reshape(raw, shape),
@@ -109,7 +141,7 @@ impl Value {
     }
 
     pub(crate) fn permute(&self, axes: &[usize]) -> Value {
-        let raw = self.raw.clone();
+        let raw = self.raw();
         let raw = match self.dtype {
             DType::Int => D::int_permute(raw, axes),
             DType::Bool => D::bool_permute(raw, axes),
@@ -119,7 +151,7 @@ impl Value {
     }
 
     pub(crate) fn flip(&self, axes: &[usize]) -> Value {
-        let raw = self.raw.clone();
+        let raw = self.raw();
         let raw = match self.dtype {
             DType::Int => D::int_flip(raw, axes),
             DType::Bool => D::bool_flip(raw, axes),
@@ -135,7 +167,7 @@ impl Value {
         let mut padded = vec![1; shape.len().saturating_sub(self.rank())];
         padded.extend(&self.shape);
         let source = if padded == self.shape { self.clone() } else { self.reshape(&padded) };
-        let (raw, shape) = (source.raw, Shape::from(shape.to_vec()));
+        let (raw, shape) = (source.raw(), Shape::from(shape.to_vec()));
         let raw = match self.dtype {
             DType::Int => D::int_expand(raw, shape),
             DType::Bool => D::bool_expand(raw, shape),
@@ -147,7 +179,7 @@ impl Value {
     pub(crate) fn slice(&self, axis: usize, start: usize, end: usize, step: usize) -> Value {
         let ranges: Vec<Slice> =
             self.shape.iter().enumerate().map(|(a, &n)| if a == axis { slice_of(start, end, step) } else { slice_of(0, n, 1) }).collect();
-        let raw = self.raw.clone();
+        let raw = self.raw();
         let raw = match self.dtype {
             DType::Int => D::int_slice(raw, &ranges),
             DType::Bool => D::bool_slice(raw, &ranges),
@@ -158,7 +190,17 @@ impl Value {
 
     pub(crate) fn concat(parts: &[Value], axis: usize) -> Value {
         let dtype = parts[0].dtype;
-        let raw: Vec<DispatchTensor> = parts.iter().map(|p| p.raw.clone()).collect();
+        if axis == 1
+            && parts.iter().any(Value::is_channels_last)
+            && let Ok(voxels) = parts.iter().map(Value::cells).collect::<plugin_api::Result<Vec<_>>>()
+        {
+            let cells: Vec<_> = voxels.iter().map(Voxels::cells).collect();
+            let mut shape = parts[0].shape.clone();
+            shape[1] = cells.iter().map(|cells| cells.channels).sum();
+            let voxels = shape.iter().product::<usize>() / shape[1];
+            return Self::from_channels_last(kernels::join(&cells, voxels), &shape);
+        }
+        let raw: Vec<DispatchTensor> = parts.iter().map(|p| p.raw()).collect();
         let raw = match dtype {
             DType::Int => D::int_cat(raw, axis),
             DType::Bool => D::bool_cat(raw, axis),
@@ -169,7 +211,7 @@ impl Value {
 
     /// `self` (any type) where `mask` holds, else `other`; shapes equal.
     pub(crate) fn where_mask(&self, mask: &Value, other: &Value) -> Value {
-        let (raw, mask, value) = (other.raw.clone(), mask.raw.clone(), self.raw.clone());
+        let (raw, mask, value) = (other.raw(), mask.raw(), self.raw());
         let raw = match self.dtype {
             DType::Int => D::int_mask_where(raw, mask, value),
             DType::Bool => D::bool_mask_where(raw, mask, value),
@@ -179,7 +221,7 @@ impl Value {
     }
 
     pub(crate) fn gather(&self, axis: usize, index: &Value) -> Value {
-        let (raw, index) = (self.raw.clone(), index.raw.clone());
+        let (raw, index) = (self.raw(), index.raw());
         let raw = match self.dtype {
             DType::Int => D::int_gather(axis, raw, index),
             DType::Bool => D::bool_gather(axis, raw, index),
@@ -189,7 +231,7 @@ impl Value {
     }
 
     pub(crate) fn index_select(&self, axis: usize, index: &Value) -> Value {
-        let (raw, index) = (self.raw.clone(), index.raw.clone());
+        let (raw, index) = (self.raw(), index.raw());
         let raw = match self.dtype {
             DType::Int => D::int_select(raw, axis, index),
             DType::Bool => D::bool_select(raw, axis, index),
@@ -199,15 +241,15 @@ impl Value {
     }
 
     pub(crate) fn bool_not(&self) -> Value {
-        Self::of(D::bool_not(self.raw.clone()), DType::Bool)
+        Self::of(D::bool_not(self.raw()), DType::Bool)
     }
 
     pub(crate) fn bool_and(&self, other: &Value) -> Value {
-        Self::of(D::bool_and(self.raw.clone(), other.raw.clone()), DType::Bool)
+        Self::of(D::bool_and(self.raw(), other.raw()), DType::Bool)
     }
 
     pub(crate) fn bool_or(&self, other: &Value) -> Value {
-        Self::of(D::bool_or(self.raw.clone(), other.raw.clone()), DType::Bool)
+        Self::of(D::bool_or(self.raw(), other.raw()), DType::Bool)
     }
 
     pub(crate) fn arange(start: i64, end: i64, step: usize, device: &Device) -> Value {

@@ -105,3 +105,31 @@ fn outputs_have_mean_zero_and_variance_one() {
         assert!(mean.abs() < 1e-5 && (variance - 1.0).abs() < 1e-4, "{mean} {variance}");
     }
 }
+
+/// A norm and the activation behind it are one pass; that changes nothing, whoever else looks at the norm's result.
+#[test]
+fn activation_behind_a_norm() {
+    type Function = fn(&[Tensor]) -> Tensor;
+    let together: Function = |t| t[0].instance_norm(pair(t), 1e-5).leaky_relu(0.1);
+    let apart: Function = |t| (t[0].instance_norm(pair(t), 1e-5) * 2.0).leaky_relu(0.1) * 0.5;
+    let seen: Function = |t| {
+        let y = t[0].instance_norm(pair(t), 1e-5);
+        y.leaky_relu(0.1) + &y
+    };
+    let seen_apart: Function = |t| {
+        let y = t[0].instance_norm(pair(t), 1e-5);
+        (&y * 2.0).leaky_relu(0.1) * 0.5 + y
+    };
+    for shape in SHAPES {
+        for (one, other) in [(together, apart), (seen, seen_apart)] {
+            let [one, other] = [one, other].map(|f| {
+                let rig = Rig::new(affine(shape, 4), vec![], f);
+                (rig.forward().unwrap().0, rig.gradients())
+            });
+            assert!(distance(&one.0, &other.0) < 1e-6, "{shape:?}");
+            for (one, other) in one.1.iter().zip(&other.1) {
+                assert!(distance(one, other) < 2e-6, "{shape:?}: {one:?} and {other:?}");
+            }
+        }
+    }
+}

@@ -1,10 +1,12 @@
 //! The convolution kernels against plain loops in f64.
 
+use proptest::prelude::*;
+
 use super::{Sequence, dot};
-use crate::kernels::conv::{adjoint, forward};
+use crate::kernels::conv::{adjoint, forward, weights};
 use crate::kernels::level::Level;
 use crate::kernels::shape::volume;
-use crate::kernels::weight_grad::weight_grad;
+use crate::kernels::winograd::{self, Tile};
 use crate::kernels::*;
 
 /// Calls `f(output, input, weight)` with the places of every product of a convolution.
@@ -20,8 +22,8 @@ fn products(s: &ConvShape, mut f: impl FnMut(usize, usize, usize)) {
                     let x = (at[0] * s.input[1] + at[1]) * s.input[2] + at[2];
                     let channel = o / outputs * inputs + i;
                     f(
-                        (b * s.output_channels + o) * volume(out) + p,
-                        (b * s.input_channels + channel) * volume(s.input) + x,
+                        (b * volume(out) + p) * s.output_channels + o,
+                        (b * volume(s.input) + x) * s.input_channels + channel,
                         (o * inputs + i) * taps + tap,
                     );
                 }
@@ -30,9 +32,9 @@ fn products(s: &ConvShape, mut f: impl FnMut(usize, usize, usize)) {
     }
 }
 
-/// Shapes that the networks have, and 150 odd ones.
-pub(super) fn shapes() -> Vec<ConvShape> {
-    let shape = |channels: [usize; 2], input, kernel: [usize; 3], stride| ConvShape {
+/// A convolution of two images whose kernel is centred.
+pub(super) fn shape(channels: [usize; 2], input: [usize; 3], kernel: [usize; 3], stride: [usize; 3]) -> ConvShape {
+    ConvShape {
         batch: 2,
         input_channels: channels[0],
         output_channels: channels[1],
@@ -42,7 +44,11 @@ pub(super) fn shapes() -> Vec<ConvShape> {
         padding: kernel.map(|k| (k - 1) / 2),
         dilation: [1; 3],
         groups: 1,
-    };
+    }
+}
+
+/// Shapes that the networks have, and 150 odd ones.
+pub(super) fn shapes() -> Vec<ConvShape> {
     let mut shapes = vec![
         shape([1, 32], [6, 7, 9], [3; 3], [1; 3]),
         shape([32, 32], [5, 9, 14], [3; 3], [1; 3]),
@@ -83,11 +89,16 @@ pub(super) fn shapes() -> Vec<ConvShape> {
 
 /// Within 1e-5 of the root mean square of the reference plus as much of each value.
 fn assert_close(what: &str, s: &ConvShape, level: Level, ours: &[f32], reference: &[f64]) {
+    assert_near(what, s, level, ours, reference, 1e-5);
+}
+
+/// Within a part of the root mean square of the reference plus as much of each value.
+fn assert_near(what: &str, s: &ConvShape, level: Level, ours: &[f32], reference: &[f64], part: f64) {
     assert_eq!(ours.len(), reference.len());
     let rms = (reference.iter().map(|v| v * v).sum::<f64>() / reference.len() as f64).sqrt();
     for (i, (&ours, &reference)) in ours.iter().zip(reference).enumerate() {
         let apart = (f64::from(ours) - reference).abs();
-        assert!(apart <= 1e-5 * (rms + reference.abs()), "{what} at {level:?} of {s:?}, value {i}: {ours}, not {reference}");
+        assert!(apart <= part * (rms + reference.abs()), "{what} at {level:?} of {s:?}, value {i}: {ours}, not {reference}");
     }
 }
 
@@ -99,9 +110,8 @@ fn convolutions_equal_the_reference_at_every_level() {
     for s in shapes() {
         let (x, w, dy) = (sequence.values(s.input_len()), sequence.values(s.weight_len()), sequence.values(s.output_len()));
         let (bias, back_bias) = (sequence.values(s.output_channels), sequence.values(s.input_channels));
-        let spread = |bias: &[f32], voxels: usize| -> Vec<f64> {
-            (0..s.batch).flat_map(|_| bias).flat_map(|&b| std::iter::repeat_n(f64::from(b), voxels)).collect()
-        };
+        let spread =
+            |bias: &[f32], voxels: usize| -> Vec<f64> { std::iter::repeat_n(bias, s.batch * voxels).flatten().map(|&b| f64::from(b)).collect() };
         let mut y = spread(&bias, volume(s.output()));
         let mut dx = vec![0f64; x.len()];
         let mut transposed = spread(&back_bias, volume(s.input));
@@ -114,10 +124,10 @@ fn convolutions_equal_the_reference_at_every_level() {
             dw[k] += dy * x;
         });
         for &level in &levels {
-            assert_close("forward", &s, level, &forward(level, &s, &x, &w, Some(&bias)), &y);
+            assert_close("forward", &s, level, &forward(level, &s, &x, &w, Some(&bias), false), &y);
             assert_close("input gradient", &s, level, &adjoint(level, &s, &dy, &w, None), &dx);
             assert_close("transposed forward", &s, level, &adjoint(level, &s, &dy, &w, Some(&back_bias)), &transposed);
-            assert_close("weight gradient", &s, level, &weight_grad(level, &s, &x, &dy), &dw);
+            assert_close("weight gradient", &s, level, &weights(level, &s, &x, &dy), &dw);
         }
     }
 }
@@ -139,7 +149,7 @@ fn transposed_convolution_is_the_adjoint() {
     let mut sequence = Sequence(11);
     let (x, w, dy) = (sequence.values(s.output_len()), sequence.values(s.weight_len()), sequence.values(s.input_len()));
     let y = conv_transpose_forward(&s, &x, &w, Some(&[0.5; 5]));
-    assert_eq!(y[8], 0.5);
+    assert_eq!(y[8 * 5], 0.5);
     let dx = conv_transpose_input_grad(&s, &dy, &w);
     let dw = conv_transpose_weight_grad(&s, &x, &dy);
     let plain: Vec<f32> = y.iter().map(|y| y - 0.5).collect();
@@ -151,5 +161,66 @@ fn transposed_convolution_is_the_adjoint() {
 #[test]
 fn bias_gradient_sums_batch_and_voxels() {
     let dy: Vec<f32> = (0..2 * 3 * 5).map(|i| i as f32).collect();
-    assert_eq!(bias_grad(&dy, 2, 3, 5), [95.0, 145.0, 195.0]);
+    assert_eq!(bias_grad(&dy, 3), [135.0, 145.0, 155.0]);
+}
+
+/// A convolution that tiles fit, of odd sizes.
+fn tiled() -> impl Strategy<Value = ConvShape> {
+    let axis = (1usize..=11, 0usize..=2);
+    (1usize..=2, 1usize..=40, 1usize..=40, axis.clone(), axis.clone(), axis, any::<bool>()).prop_filter_map(
+        "the kernel fits",
+        |(batch, input_channels, output_channels, d, h, w, flat)| {
+            let s = ConvShape {
+                batch,
+                input_channels,
+                output_channels,
+                input: [d.0, h.0, w.0],
+                kernel: [if flat { 1 } else { 3 }, 3, 3],
+                stride: [1; 3],
+                padding: [if flat { 0 } else { d.1 }, h.1, w.1],
+                dilation: [1; 3],
+                groups: 1,
+            };
+            (volume(s.output()) > 0).then_some(s)
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+    #[test]
+    fn tiles_equal_the_reference_at_every_level(s in tiled(), seed in 1u64..1 << 40) {
+        let mut sequence = Sequence(seed);
+        let (x, w, dy) = (sequence.values(s.input_len()), sequence.values(s.weight_len()), sequence.values(s.output_len()));
+        let bias = sequence.values(s.output_channels);
+        let mut y: Vec<f64> = std::iter::repeat_n(&bias, s.batch * volume(s.output())).flatten().map(|&b| f64::from(b)).collect();
+        let (mut dx, mut dw) = (vec![0f64; x.len()], vec![0f64; w.len()]);
+        products(&s, |o, i, k| {
+            let (x, w, dy) = (f64::from(x[i]), f64::from(w[k]), f64::from(dy[o]));
+            y[o] += x * w;
+            dx[i] += dy * w;
+            dw[k] += dy * x;
+        });
+        for level in Level::available() {
+            for &tile in Tile::fitting(&s) {
+                let what = |pass: &str| format!("{pass} in tiles {tile:?}");
+                assert_near(&what("forward"), &s, level, &winograd::forward(level, tile, &s, false, &x, &w, Some(&bias)), &y, 3e-5);
+                assert_near(&what("input gradient"), &s, level, &winograd::forward(level, tile, &s, true, &dy, &w, None), &dx, 3e-5);
+                assert_near(&what("weight gradient"), &s, level, &winograd::weight_grad(level, tile, &s, &x, &dy), &dw, 3e-5);
+            }
+        }
+    }
+}
+
+#[test]
+fn tiles_are_chosen_by_cost() {
+    // the layers of a plan with patch 40x56x40, finest first
+    let level = Level::best();
+    let chosen = |s: &ConvShape| (winograd::choose(level, s, false), winograd::choose(level, s, true));
+    assert_eq!(chosen(&shape([1, 32], [40, 56, 40], [3; 3], [1; 3])), (None, None));
+    assert_eq!(chosen(&shape([32, 32], [40, 56, 40], [3; 3], [1; 3])), (Some(Tile::T444), Some(Tile::T222)));
+    assert_eq!(chosen(&shape([32, 64], [40, 56, 40], [3; 3], [2; 3])), (None, None));
+    assert_eq!(chosen(&shape([128, 64], [20, 28, 20], [3; 3], [1; 3])).0, Some(Tile::T444));
+    assert_eq!(chosen(&shape([32, 32], [1, 256, 256], [1, 3, 3], [1; 3])), (Some(Tile::T144), Some(Tile::T122)));
+    assert_eq!(chosen(&shape([256, 256], [2, 3, 2], [3; 3], [1; 3])), (None, None));
 }

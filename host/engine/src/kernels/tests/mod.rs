@@ -4,6 +4,7 @@ mod conv;
 mod norm;
 mod pool;
 mod resize;
+mod softmax;
 mod threads;
 
 /// A fixed sequence of numbers, uniform in 0..2^32 (xorshift, Marsaglia 2003).

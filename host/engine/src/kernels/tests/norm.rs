@@ -30,12 +30,25 @@ fn reference(x: &[f64], row: usize, voxels: usize, channels: usize, scale: &[f32
 #[test]
 fn norms_and_their_gradients_equal_the_reference() {
     let mut sequence = Sequence(21);
-    for (batch, channels, voxels, groups) in [(2, 6, 35, 6), (2, 6, 35, 3), (1, 4, 7, 1), (3, 5, 64, 5)] {
+    for (batch, channels, voxels, groups) in [(2, 6, 35, 6), (2, 6, 35, 3), (1, 4, 7, 1), (3, 5, 64, 5), (2, 36, 21, 36)] {
         let len = batch * channels * voxels;
         let (x, dy) = (sequence.values(len), sequence.values(len));
         let (scale, shift) = (sequence.values(channels), sequence.values(channels));
-        let (y, stats) = norm_forward(&x, batch, channels, voxels, groups, Some(&scale), Some(&shift), 1e-5);
-        let (dx, dscale, dshift) = norm_backward(&x, &stats, &dy, Some(&scale), batch, channels, voxels, groups);
+        let norm = Norm { batch, voxels, channels, groups, eps: 1e-5, slope: 1.0 };
+        let last = |x: &[f32]| channels_last(x, batch, channels, voxels);
+        let first = |x: &[f32]| channels_first(x, batch, channels, voxels);
+        let stats = norm.statistics(&last(&x));
+        let y = norm.forward(&last(&x), &stats, Some(&scale), Some(&shift));
+        let back = norm.backward(&last(&x), &stats, &last(&dy), Some(&scale), Some(&shift));
+        let (dx, dscale, dshift) = (first(&back.x), back.scale, back.shift);
+        // the activation behind the norm is the norm and then the activation
+        let fused = Norm { slope: 0.25, ..norm };
+        let active = fused.forward(&last(&x), &stats, Some(&scale), Some(&shift));
+        assert!(active[..] == leaky_relu(&y, 0.25)[..]);
+        let fused_back = fused.backward(&last(&x), &stats, &last(&dy), Some(&scale), Some(&shift));
+        let apart = norm.backward(&last(&x), &stats, &leaky_relu_grad(&y, &last(&dy), 0.25), Some(&scale), Some(&shift));
+        assert!(fused_back.x[..] == apart.x[..] && fused_back.scale == apart.scale && fused_back.shift == apart.shift);
+        let y = first(&y);
         let row = channels / groups * voxels;
         let wide: Vec<f64> = x.iter().map(|&v| f64::from(v)).collect();
         let exact = reference(&wide, row, voxels, channels, &scale, &shift, 1e-5);
@@ -71,7 +84,7 @@ fn statistics_of_large_volumes_keep_six_digits() {
     let voxels = 3_000_017;
     let mut sequence = Sequence(5);
     let x: Vec<f32> = sequence.values(voxels).iter().map(|v| 300.0 + v).collect();
-    let (_, stats) = norm_forward(&x, 1, 1, voxels, 1, None, None, 0.0);
+    let stats = Norm { batch: 1, voxels, channels: 1, groups: 1, eps: 0.0, slope: 1.0 }.statistics(&x);
     let [(mean, variance)] = moments(&x, voxels)[..] else { panic!("one row") };
     assert!((f64::from(stats.mean[0]) / mean - 1.0).abs() < 1e-7);
     assert!((f64::from(stats.rstd[0]) * variance.sqrt() - 1.0).abs() < 1e-6);
@@ -81,6 +94,6 @@ fn statistics_of_large_volumes_keep_six_digits() {
 fn leaky_relu_and_its_gradient() {
     let x = [-2.0, -0.0, 0.0, 3.0];
     let y = leaky_relu(&x, 0.25);
-    assert_eq!(y, [-0.5, 0.0, 0.0, 3.0]);
-    assert_eq!(leaky_relu_grad(&y, &[1.0, 2.0, 4.0, 8.0], 0.25), [0.25, 0.5, 1.0, 8.0]);
+    assert_eq!(y[..], [-0.5, 0.0, 0.0, 3.0]);
+    assert_eq!(leaky_relu_grad(&y, &[1.0, 2.0, 4.0, 8.0], 0.25)[..], [0.25, 0.5, 1.0, 8.0]);
 }

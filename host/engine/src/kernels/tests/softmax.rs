@@ -1,0 +1,51 @@
+//! Softmax and its logarithm against f64; a step of SGD.
+
+use super::Sequence;
+use crate::kernels::*;
+
+#[test]
+fn softmax_and_its_gradient_equal_the_reference() {
+    let mut sequence = Sequence(31);
+    for (outer, n, inner) in [(1, 1, 7), (2, 3, 1031), (3, 40, 1)] {
+        let middle = Middle { outer, n, inner };
+        let x: Vec<f32> = sequence.values(outer * n * inner).iter().map(|v| 30.0 * v).collect();
+        let dy = sequence.values(x.len());
+        let (y, log) = (middle.softmax(&x, false), middle.softmax(&x, true));
+        let (dx, dx_log) = (middle.softmax_grad(&y, &dy, false), middle.softmax_grad(&log, &dy, true));
+        for o in 0..outer {
+            for p in 0..inner {
+                let at = |i: usize| (o * n + i) * inner + p;
+                let wide = |v: &[f32], i: usize| f64::from(v[at(i)]);
+                let sum: f64 = (0..n).map(|i| wide(&x, i).exp()).sum();
+                let of = |i: usize| wide(&x, i).exp() / sum;
+                let (product, plain): (f64, f64) = ((0..n).map(|i| wide(&dy, i) * of(i)).sum(), (0..n).map(|i| wide(&dy, i)).sum());
+                for i in 0..n {
+                    assert!((wide(&y, i) - of(i)).abs() < 1e-6, "{}, not {}", y[at(i)], of(i));
+                    assert!((wide(&log, i) - of(i).ln()).abs() < 1e-5, "{}, not {}", log[at(i)], of(i).ln());
+                    assert!((wide(&dx, i) - of(i) * (wide(&dy, i) - product)).abs() < 2e-6);
+                    assert!((wide(&dx_log, i) - (wide(&dy, i) - of(i) * plain)).abs() < 1e-5);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn logits_far_apart_stay_finite() {
+    let middle = Middle { outer: 1, n: 3, inner: 1 };
+    let x = [1e4, -1e4, 0.0];
+    assert_eq!(middle.softmax(&x, true)[..], [0.0, -2e4, -1e4]);
+    assert_eq!(middle.softmax(&x, false)[0], 1.0);
+    assert_eq!(middle.softmax_grad(&middle.softmax(&x, true), &[0.0; 3], true)[..], [0.0; 3]);
+}
+
+#[test]
+fn squares_and_steps() {
+    assert_eq!(sum_of_squares(&[3.0; 1000]), 9000.0);
+    let sgd = Sgd { factor: 0.5, lr: 0.1, momentum: 0.9, nesterov: true, weight_decay: 0.01 };
+    let (w, m) = sgd.step(&[1.0, 2.0], &[4.0, 8.0], Some(&[1.0, 0.0]));
+    // g = 0.5 * 4 + 0.01 * 1 = 2.01; m = 0.9 + 2.01; w = 1 - 0.1 (2.01 + 0.9 m)
+    assert!((m[0] - 2.91).abs() < 1e-6 && (w[0] - (1.0 - 0.1 * (2.01 + 0.9 * 2.91))).abs() < 1e-6);
+    let plain = Sgd { factor: 1.0, lr: 1.0, momentum: 0.0, nesterov: false, weight_decay: 0.0 };
+    assert_eq!(plain.step(&[0.0; 2], &[1.0, -2.0], None).0[..], [-1.0, 2.0]);
+}
