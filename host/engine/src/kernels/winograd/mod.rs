@@ -72,20 +72,22 @@ pub(super) fn weight_grad(level: Level, tile: Tile, s: &ConvShape, x: &[f32], dy
 /// The tile that a layer is fastest with, of the fine ones or of all; none where the direct way is faster.
 ///
 /// Counted in multiplications and additions of the direct way: the products at the points, which run as fast; what a value takes
-/// on its way to the points or back, channel by channel; and what a weight takes, which counts where there are few voxels.
+/// on its way to the points or back, channel by channel; and what a weight takes, which counts where there are few voxels. Counted
+/// for two images, however many there are, so that an image's result does not depend on its neighbours.
 pub(super) fn choose(level: Level, s: &ConvShape, fine: bool) -> Option<Tile> {
     const VALUE: usize = 10;
     const WEIGHT: usize = 72;
+    const IMAGES: usize = 2;
     let pad = |channels: usize| channels.next_multiple_of(level.lanes());
     let (inputs, outputs, output) = (pad(s.input_channels), pad(s.output_channels), s.output());
     let cost = |tile: Tile| {
         with_axes!(tile, |D, H, W| {
             let step = [D::OUTPUTS, H::OUTPUTS, W::OUTPUTS];
-            let tiles: usize = s.batch * (0..3).map(|a| output[a].div_ceil(step[a])).product::<usize>();
+            let tiles: usize = IMAGES * (0..3).map(|a| output[a].div_ceil(step[a])).product::<usize>();
             tile::points::<D, H, W>() * (tiles * (inputs * outputs + VALUE * (inputs + outputs)) + WEIGHT * inputs * outputs)
         })
     };
-    let direct = s.batch * volume(output) * volume(s.kernel) * s.input_channels * outputs;
+    let direct = IMAGES * volume(output) * volume(s.kernel) * s.input_channels * outputs;
     let tiles = Tile::fitting(s).iter().copied().filter(|tile| tile.fine() || !fine);
     tiles.min_by_key(|&tile| cost(tile)).filter(|&tile| cost(tile) < direct)
 }
