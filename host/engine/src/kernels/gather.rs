@@ -16,8 +16,8 @@ use super::shared::Shared;
 const BLOCK: usize = 16;
 /// Outputs of a task, about: their sums stay in the first cache.
 const POSITIONS: usize = 256;
-/// Weights that are gone through before the sums are laid down, about: they stay in the second cache.
-const WEIGHTS: usize = 1 << 15;
+/// Weights that are gone through before the sums are laid down, about: they stay in the first two caches, and the sums short.
+const WEIGHTS: usize = 1 << 14;
 
 /// (B, from, groups * inputs) -> (B, to, groups * outputs).
 pub(super) struct Gather {

@@ -103,7 +103,6 @@ unsafe fn gather_tile<V: Vector, const N: usize, const M: usize>(row: &Gather, x
     // SAFETY: `gather` checked the reads and writes.
     unsafe {
         let mut sums = [[V::splat(0.0); N]; M];
-        load(&mut sums, out, row.out_step);
         for tap in row.taps {
             let (mut x, mut w) = (x.add(tap.x), row.w.as_ptr().add(tap.w));
             for _ in 0..tap.len {
@@ -121,7 +120,7 @@ unsafe fn gather_tile<V: Vector, const N: usize, const M: usize>(row: &Gather, x
                 w = w.add(N * V::LANES);
             }
         }
-        store(&sums, out, row.out_step);
+        add(&sums, out, row.out_step);
     }
 }
 
@@ -201,7 +200,6 @@ unsafe fn correlate_tile<V: Vector, const N: usize, const M: usize>(sum: &Correl
     // SAFETY: `correlate` checked the reads and writes.
     unsafe {
         let mut sums = [[V::splat(0.0); N]; M];
-        load(&mut sums, out, N * V::LANES);
         for &(x, dy) in sum.rows {
             let (mut x, mut dy) = (sum.x.as_ptr().add(x + column), sum.dy.as_ptr().add(dy));
             for _ in 0..sum.count {
@@ -219,7 +217,7 @@ unsafe fn correlate_tile<V: Vector, const N: usize, const M: usize>(sum: &Correl
                 dy = dy.wrapping_add(sum.dy_step);
             }
         }
-        store(&sums, out, N * V::LANES);
+        add(&sums, out, N * V::LANES);
     }
 }
 
@@ -229,22 +227,16 @@ fn tiles(count: usize, most: usize) -> impl Iterator<Item = usize> {
     (0..parts).map(move |i| (count + i) / parts)
 }
 
+/// Adds the sums of one call, which begin at zero: many short sums round less than a long one.
 #[inline(always)]
-unsafe fn load<V: Vector, const N: usize, const M: usize>(sums: &mut [[V; N]; M], from: *const f32, step: usize) {
-    for (m, sums) in sums.iter_mut().enumerate() {
-        for (n, sum) in sums.iter_mut().enumerate() {
-            // SAFETY: the caller's.
-            *sum = unsafe { V::load(from.add(m * step + n * V::LANES)) };
-        }
-    }
-}
-
-#[inline(always)]
-unsafe fn store<V: Vector, const N: usize, const M: usize>(sums: &[[V; N]; M], to: *mut f32, step: usize) {
+unsafe fn add<V: Vector, const N: usize, const M: usize>(sums: &[[V; N]; M], to: *mut f32, step: usize) {
     for (m, sums) in sums.iter().enumerate() {
         for (n, sum) in sums.iter().enumerate() {
             // SAFETY: the caller's.
-            unsafe { sum.store(to.add(m * step + n * V::LANES)) };
+            unsafe {
+                let to = to.add(m * step + n * V::LANES);
+                V::load(to).add(*sum).store(to);
+            }
         }
     }
 }

@@ -133,11 +133,6 @@ unsafe fn gradient_rows<V: Vector, const N: usize, const M: usize>(x: *const f32
             let to = to.add(part * M * N * V::LANES);
             let (mut x, mut dy) = (x.add(part * M), dy);
             let mut sums = [[V::splat(0.0); N]; M];
-            for (m, sums) in sums.iter_mut().enumerate() {
-                for (n, sum) in sums.iter_mut().enumerate() {
-                    *sum = V::load(to.add((m * N + n) * V::LANES));
-                }
-            }
             for _ in 0..tiles {
                 let mut columns = [V::splat(0.0); N];
                 for (n, column) in columns.iter_mut().enumerate() {
@@ -154,7 +149,8 @@ unsafe fn gradient_rows<V: Vector, const N: usize, const M: usize>(x: *const f32
             }
             for (m, sums) in sums.iter().enumerate() {
                 for (n, sum) in sums.iter().enumerate() {
-                    sum.store(to.add((m * N + n) * V::LANES));
+                    let to = to.add((m * N + n) * V::LANES);
+                    V::load(to).add(*sum).store(to);
                 }
             }
         }
