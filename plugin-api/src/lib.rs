@@ -50,6 +50,7 @@ mod params;
 mod register;
 mod spec;
 mod tensor;
+pub mod voxels;
 
 pub use architecture::{Architecture, Network};
 pub use config::{ComponentRef, Mirror, TrainerConfig};
@@ -77,7 +78,7 @@ pub mod prelude {
     pub use crate::{
         Architecture, Array, ArrayMut, ConvSettings, CustomOp, DType, Error, Head, Init, Labels, Loss, Network, NetworkSpec, Padding, Param, Params,
         Prepared, Resize, Result, StageSpec, Target, Task, Tensor, bail, json, losses, nn, plugin, register_architecture, register_config,
-        register_loss,
+        register_loss, voxels,
     };
     pub use serde::Deserialize;
 }

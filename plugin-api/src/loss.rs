@@ -1,6 +1,11 @@
 //! Losses: what they are given, and the two steps they take.
 
-use crate::{Error, ErrorKind, Result, Tensor, abi::guard::throw};
+use crate::{
+    Error, ErrorKind, Result, Tensor,
+    abi::guard::throw,
+    losses,
+    voxels::{Components, Connectivity, components},
+};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -66,6 +71,11 @@ impl<'a> Labels<'a> {
             return part.iter().zip(self.valid()).map(|(&v, ok)| ok && v > 0).collect();
         }
         self.data.iter().map(|&v| v == channel as i16).collect()
+    }
+
+    /// The connected components of [`Labels::mask`] of a channel.
+    pub fn components(&self, channel: usize, connectivity: Connectivity) -> Components {
+        components(&self.mask(channel), self.spatial(), connectivity)
     }
 
     /// The channels that are foreground: all but the background of labels, every region.
@@ -215,15 +225,7 @@ pub trait Loss: Send + Sync + 'static {
 
     /// The loss of all heads, finest first: the weighted sum of [`Loss::forward`] unless overridden.
     fn heads(&self, heads: &[Head]) -> Result<Tensor> {
-        let mut total: Option<Tensor> = None;
-        for head in heads.iter().filter(|h| h.weight != 0.0) {
-            let part = self.forward(&head.logits, &head.target)? * head.weight;
-            total = Some(match total {
-                Some(sum) => sum + part,
-                None => part,
-            });
-        }
-        total.ok_or_else(|| Error::new("no head has a weight above zero"))
+        losses::over_heads(heads, |logits, target| self.forward(logits, target))
     }
 
     /// Computed from the finest label map of one sample in the loader's threads; arrives in

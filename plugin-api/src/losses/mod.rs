@@ -6,7 +6,7 @@ mod dice;
 pub use cross_entropy::{binary_cross_entropy, cross_entropy, top_k_cross_entropy, weighted_cross_entropy};
 pub use dice::{SoftDice, soft_dice};
 
-use crate::{Result, Target, Tensor};
+use crate::{Error, Head, Result, Target, Tensor};
 use serde::Deserialize;
 
 /// Weights of the two terms and the Dice's settings.
@@ -45,4 +45,20 @@ pub fn dice_ce(logits: &Tensor, target: &Target, s: &DiceCe) -> Result<Tensor> {
         (false, Some(k)) => top_k_cross_entropy(logits, target.labels(), target.valid(), k),
     };
     Ok(dice * s.dice_weight + ce * s.ce_weight)
+}
+
+/// The sum over the heads of `one`, each with its weight; heads of weight 0 are not computed.
+///
+/// # Errors
+/// Those of `one`; no head has a weight.
+pub fn over_heads(heads: &[Head], one: impl Fn(&Tensor, &Target) -> Result<Tensor>) -> Result<Tensor> {
+    let mut total: Option<Tensor> = None;
+    for head in heads.iter().filter(|h| h.weight != 0.0) {
+        let part = one(&head.logits, &head.target)? * head.weight;
+        total = Some(match total {
+            Some(sum) => sum + part,
+            None => part,
+        });
+    }
+    total.ok_or_else(|| Error::new("no head has a weight above zero"))
 }

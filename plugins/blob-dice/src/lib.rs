@@ -4,14 +4,12 @@
 //! blobs of that channel are cut out of the image, and the Dice of what remains is taken: background included, so false positives cost.
 #![forbid(unsafe_code)]
 
-mod components;
 mod loss;
 
 #[cfg(test)]
 mod tests;
 
-use components::Connectivity;
-use plugin_api::prelude::*;
+use plugin_api::{prelude::*, voxels::Connectivity};
 
 plugin!("org.nnunet-host.blob-dice");
 
@@ -19,12 +17,15 @@ plugin!("org.nnunet-host.blob-dice");
 #[derive(Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Settings {
-    /// Weight of the main loss, on every head.
+    /// Weight of the main loss, on every head; 0: the blob term alone.
     main_weight: f64,
     /// Weight of the blob term, on the finest head.
     blob_weight: f64,
     /// Added to numerator and denominator of each blob's Dice; above 0.
     smooth: f64,
+    /// Above 0, a channel of a sample without a blob counts as one blob of score `e / (sum of p + e)`, e being this number of voxels; 0 leaves
+    /// such a channel to the main loss.
+    empty_smooth: f64,
     /// Which voxels touch each other.
     connectivity: Connectivity,
     /// Blobs with fewer voxels have no part in the blob term (crumbs that augmentation leaves).
@@ -33,7 +34,7 @@ struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { main_weight: 1.0, blob_weight: 1.0, smooth: 1e-5, connectivity: Connectivity::Full, min_voxels: 1 }
+        Self { main_weight: 1.0, blob_weight: 1.0, smooth: 1e-5, empty_smooth: 0.0, connectivity: Connectivity::Full, min_voxels: 1 }
     }
 }
 

@@ -1,67 +1,22 @@
 //! Values by hand, and what the loss must do by its nature.
 
-use super::values::Calculator;
+use super::{
+    rig::{close, gradient, labels_task, loss, sigmoid, stacked, value},
+    values::Calculator,
+};
 use plugin_api::{
-    ErrorKind, Prepared, Task,
-    abi::host::{HeadArgs, Library, LossHandle},
+    ErrorKind, Task,
+    abi::host::{HeadArgs, Library},
     json,
 };
-
-fn loss(name: &str, settings: &str, task: &Task) -> LossHandle {
-    Library::builtin().loss(name, settings, &json!(task).to_string()).unwrap()
-}
-
-/// A label task with `outputs` classes.
-fn labels_task(outputs: usize, ignore: bool) -> Task {
-    Task { outputs, regions: false, ignore, batch_dice: false }
-}
-
-/// Samples stacked over the batch, as the host hands them on.
-fn stacked(loss: &LossHandle, task: &Task, spatial: &[usize], samples: &[Vec<i16>]) -> Prepared {
-    let channels = if task.regions { task.outputs + usize::from(task.ignore) } else { 1 };
-    let shape: Vec<usize> = [channels].into_iter().chain(spatial.iter().copied()).collect();
-    let each: Vec<Prepared> = samples.iter().map(|s| loss.prepare(&shape, s).unwrap().swap_remove(0)).collect();
-    let shape: Vec<usize> = [samples.len()].into_iter().chain(each[0].shape().iter().copied()).collect();
-    Prepared::ints(each[0].name(), &shape, each.iter().flat_map(|p| p.int_values().to_vec()).collect())
-}
-
-/// The loss with one head of weight 1; `logits` (B, C, spatial...).
-fn value(loss: &LossHandle, task: &Task, spatial: &[usize], logits: &[f64], samples: &[Vec<i16>]) -> f64 {
-    let host = Calculator::default();
-    let batch = samples.len();
-    let at = |channels: usize| [batch, channels].into_iter().chain(spatial.iter().copied()).collect::<Vec<usize>>();
-    let prepared = [stacked(loss, task, spatial, samples)];
-    let voxels: usize = spatial.iter().product();
-    let logits = host.put(&at(task.outputs), logits.to_vec());
-    let ignored = |s: &Vec<i16>, v: usize| match task.regions {
-        true => task.ignore && s[task.outputs * voxels + v] > 0,
-        false => s[v] as usize >= task.outputs,
-    };
-    let valid = samples.iter().flat_map(|s| (0..voxels).map(move |v| f64::from(u8::from(!ignored(s, v))))).collect();
-    let valid = task.ignore.then(|| host.put(&at(1), valid));
-    let read = |v: i16| f64::from(if v as usize >= task.outputs { 0 } else { v });
-    let labels = (!task.regions).then(|| host.put(&at(1), samples.iter().flatten().map(|&v| read(v)).collect()));
-    let regions = task.regions.then(|| {
-        let wanted = samples.iter().flat_map(|s| s[..task.outputs * voxels].iter().map(|&v| f64::from(v))).collect();
-        host.put(&at(task.outputs), wanted)
-    });
-    let heads = [HeadArgs { logits, weight: 1.0, labels, regions, valid, prepared: &prepared }];
-    let result = host.get(loss.heads(&host, &heads).unwrap());
-    assert_eq!(result.shape, [1]);
-    result.data[0]
-}
 
 const LOGITS: [f64; 24] = [2., 0., 0., 1., 0., 0., 0., 3., 0., 2., 1., 0., 0., 1., 0., 0., 0., 0., 0., 0., 1., 0., -1., 0.];
 const LABELS: [i16; 8] = [0, 1, 1, 0, 0, 1, 2, 0];
 /// The term alone.
 const BLOBS: &str = r#"{"main_weight": 0.0}"#;
 
-fn close(a: f64, b: f64) {
-    assert!((a - b).abs() < 2e-6, "{a} {b}");
-}
-
 #[test]
-fn blobs_of_the_worked_example() {
+fn row_8_blob_dice_loss_has_the_published_values() {
     let task = labels_task(3, false);
     let all = value(&loss("blob_dice", BLOBS, &task), &task, &[8], &LOGITS, &[LABELS.to_vec()]);
     close(all, -(0.625121 + 0.447627 + 0.118348) / 3.0);
@@ -93,10 +48,6 @@ fn the_shape_of_the_image_does_not_matter_where_blobs_do_not_touch() {
 fn dice(blob: &[f64], background: &[f64]) -> f64 {
     let (s, b): (f64, f64) = (blob.iter().sum(), background.iter().sum());
     (2.0 * s + 1e-5) / (s + b + blob.len() as f64 + 1e-5)
-}
-
-fn sigmoid(x: f64) -> f64 {
-    1.0 / (1.0 + (-x).exp())
 }
 
 #[test]
@@ -146,6 +97,47 @@ fn a_perfect_prediction_scores_best_and_all_foreground_does_not() {
     let perfect = of(&|l| if l == 1 { 30.0 } else { -30.0 });
     assert!((perfect + 1.0).abs() < 1e-6, "{perfect}");
     assert!(of(&|_| 30.0) > -0.5);
+}
+
+#[test]
+fn row_8_the_slope_is_one_number_for_each_blob_and_is_there_at_false_positives() {
+    let task = Task { outputs: 1, regions: true, ignore: false, batch_dice: false };
+    let x = [2.0, 1.5, -0.5, -1.0, 0.7, 0.1, 1.0, -2.0];
+    let sample = vec![0, 1, 1, 0, 0, 1, 0, 0];
+    let found = gradient(&loss("blob_dice", BLOBS, &task), &task, &[8], &x, std::slice::from_ref(&sample));
+    let p = x.map(sigmoid);
+    let background: f64 = (0..8).filter(|&v| sample[v] == 0).map(|v| p[v]).sum();
+    // numerator and denominator of the two scores
+    let [first, second] = [[1, 2].as_slice(), &[5]].map(|blob| {
+        let s: f64 = blob.iter().map(|&v| p[v]).sum();
+        (2.0 * s + 1e-5, background + s + blob.len() as f64 + 1e-5)
+    });
+    let inside = |(a, d): (f64, f64)| (2.0 * d - a) / (d * d) / 2.0;
+    let outside = [first, second].iter().map(|(a, d)| -a / (d * d) / 2.0).sum();
+    for (v, &found) in found.iter().enumerate() {
+        let of_score = match v {
+            1 | 2 => inside(first),
+            5 => inside(second),
+            _ => outside,
+        };
+        let wanted = -of_score * p[v] * (1.0 - p[v]);
+        assert!((found - wanted).abs() < 1e-7, "voxel {v}: {found}, wanted {wanted}");
+        // a descent lowers every false positive and raises every blob
+        assert!(if sample[v] == 1 { found < -1e-3 } else { found > 1e-3 }, "voxel {v}: {found}");
+    }
+}
+
+#[test]
+fn nothing_annotated_is_left_out_or_counts_as_one_blob() {
+    let task = labels_task(2, true);
+    let logits: Vec<f64> = [0.0; 4].into_iter().chain([1.0, -1.0, 0.5, 0.0]).collect();
+    let of = |settings, sample: &[i16]| value(&loss("blob_dice", settings, &task), &task, &[4], &logits, &[sample.to_vec()]);
+    let with = r#"{"main_weight": 0.0, "empty_smooth": 3.0}"#;
+    let sum: f64 = [1.0, -1.0, 0.5].map(sigmoid).iter().sum();
+    close(of(with, &[0, 0, 0, 2]), -3.0 / (sum + 3.0));
+    assert_eq!((of(BLOBS, &[0, 0, 0, 2]), of(with, &[2; 4]), of(BLOBS, &[2; 4])), (0.0, 0.0, 0.0));
+    // a sample with blobs is what it was
+    close(of(with, &[1, 0, 0, 2]), of(BLOBS, &[1, 0, 0, 2]));
 }
 
 #[test]

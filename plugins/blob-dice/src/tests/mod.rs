@@ -1,3 +1,3 @@
-mod components;
 mod loss;
+mod rig;
 mod values;

@@ -117,6 +117,11 @@ impl Calculator {
                 let shape: Vec<usize> = ints.iter().map(|&v| v as usize).collect();
                 Values { data: indices(&shape).map(|i| x.at(&i)).collect(), shape }
             }
+            Op::Reshape => {
+                let known: i64 = ints.iter().filter(|&&n| n > 0).product();
+                let shape = ints.iter().map(|&n| if n < 0 { x.data.len() / known as usize } else { n as usize }).collect();
+                Values { shape, data: x.data.clone() }
+            }
             Op::Slice => {
                 let mut shape = x.shape.clone();
                 shape[n(0)] = n(2) - n(1);
