@@ -59,7 +59,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use loss::{Head, Labels, Loss, Prepared, Target, Task};
 pub use op::Op;
 pub use params::{Init, Param, ParamRequest, Params};
-pub use serde_json::json;
+pub use serde_json::{Value, json};
 pub use spec::{NetworkSpec, StageSpec};
 pub use tensor::{ConvSettings, DType, Padding, Resize, Tensor};
 

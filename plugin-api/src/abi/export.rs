@@ -69,6 +69,10 @@ impl AbiArchitecture for ArchitectureShim {
     fn planning_size(&self, spec: RStr<'_>) -> AbiResult<ROption<u64>> {
         guard(|| Ok(self.0.planning_size(&NetworkSpec::from_json(spec.as_str())?)?.into()))
     }
+
+    fn planning_choices(&self, spec: RStr<'_>) -> AbiResult<RString> {
+        guard(|| Ok(serde_json::to_string(&self.0.planning_choices(&NetworkSpec::from_json(spec.as_str())?)?)?.into()))
+    }
 }
 
 struct NetworkShim(Box<dyn Network>);

@@ -255,6 +255,11 @@ impl ArchitectureHandle {
     pub fn planning_size(&self, spec: &str) -> Result<Option<u64>> {
         result(self.0.planning_size(RStr::from_str(spec))).map(Into::into)
     }
+
+    /// What a planner may add to the plan's `arch_kwargs`, best first (see [`crate::Architecture::planning_choices`]).
+    pub fn planning_choices(&self, spec: &str) -> Result<Vec<serde_json::Map<String, serde_json::Value>>> {
+        Ok(serde_json::from_str(&result(self.0.planning_choices(RStr::from_str(spec)))?)?)
+    }
 }
 
 /// A network behind the wall.

@@ -88,8 +88,10 @@ pub type NetworkBox = AbiNetwork_TO<'static, RBox<()>>;
 #[sabi_trait]
 pub trait AbiArchitecture: Send + Sync {
     fn build(&self, host: HostRef, spec: RStr<'_>) -> AbiResult<NetworkBox>;
-    #[sabi(last_prefix_field)]
     fn planning_size(&self, spec: RStr<'_>) -> AbiResult<ROption<u64>>;
+    /// a JSON list of objects
+    #[sabi(last_prefix_field)]
+    fn planning_choices(&self, spec: RStr<'_>) -> AbiResult<RString>;
 }
 pub type ArchitectureBox = AbiArchitecture_TO<'static, RBox<()>>;
 

@@ -1,7 +1,7 @@
 //! nnU-Net's unit: convolution, dropout, normalisation, activation; and a stack of them.
 
 use super::{Conv, Norm, NormKind};
-use crate::{Params, Result, Tensor, spec::NetworkSpec};
+use crate::{ConvSettings, Params, Result, Tensor, spec::NetworkSpec};
 
 /// What every unit of a network shares.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,9 +31,15 @@ impl ConvBlock {
     /// A unit from `input` to `output` channels with "same" padding.
     #[track_caller]
     pub fn new(p: &Params, input: usize, output: usize, kernel: &[usize], stride: &[usize], b: &BlockSpec) -> Result<Self> {
+        Self::with(p, input, output, kernel, ConvSettings { stride: stride.to_vec(), ..ConvSettings::same(kernel) }, b)
+    }
+
+    /// A unit whose convolution has other settings, such as a dilation or groups.
+    #[track_caller]
+    pub fn with(p: &Params, input: usize, output: usize, kernel: &[usize], settings: ConvSettings, b: &BlockSpec) -> Result<Self> {
         let norm_at = if b.dropout > 0.0 { "all_modules.2" } else { "all_modules.1" };
         Ok(Self {
-            conv: Conv::same(&p.at_each(&["conv", "all_modules.0"]), input, output, kernel, stride, b.conv_bias)?,
+            conv: Conv::new(&p.at_each(&["conv", "all_modules.0"]), input, output, kernel, settings, b.conv_bias)?,
             norm: Norm::new(&p.at_each(&["norm", norm_at]), output, b.norm, b.norm_eps)?,
             dropout: b.dropout,
             slope: Some(b.slope),

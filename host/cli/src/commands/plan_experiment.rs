@@ -8,7 +8,7 @@ use crate::{
 };
 use pipeline::{
     paths::Paths,
-    plan::{self, Plans},
+    plan::{self, Planned, Plans},
 };
 use registry::Registry;
 
@@ -29,6 +29,9 @@ pub(crate) struct PlanOptions {
     /// Who plans
     #[arg(long = "pl", value_name = "NAME", default_value = "ExperimentPlanner")]
     planner: String,
+    /// Trainer config whose network is planned for [default: the planner's own network]
+    #[arg(long = "tr", value_name = "NAME")]
+    trainer: Option<String>,
     /// GPU memory to plan for, GiB [default: the planner's own]
     #[arg(long = "gpu_memory_target", value_name = "GIB", allow_negative_numbers = true)]
     gpu_memory_target: Option<f64>,
@@ -62,9 +65,11 @@ impl PlanOptions {
             preprocessor: self.preprocessor.clone(),
             target_spacing: self.target_spacing.as_deref().and_then(|spacing| spacing.try_into().ok()),
             plans_name: self.plans_name.clone(),
+            trainer: self.trainer.clone(),
             ..plan::Options::default()
         };
-        let (plans, file) = plan::run(paths, dataset, &options, &|spec| plan::planning_size(registry, spec))?;
+        let network = self.trainer.as_ref().map_or_else(|| Ok(Planned::by_plan(registry)), |name| Planned::by_trainer(registry, name))?;
+        let (plans, file) = plan::run(paths, dataset, &options, &network)?;
         let configurations: Vec<&str> = plans.configurations.keys().map(String::as_str).collect();
         show::line(&format!("{dataset}: {} with {}", file.display(), configurations.join(", ")));
         Ok(plans)

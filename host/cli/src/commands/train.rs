@@ -77,6 +77,9 @@ pub(crate) struct Train {
     /// What all random numbers come from [default: drawn]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+    /// Memory that a training step may take, GiB [default: what the processor has free]
+    #[arg(long = "gpu_memory_target", value_name = "GIB", allow_negative_numbers = true)]
+    gpu_memory_target: Option<f64>,
     #[command(flatten)]
     device: DeviceOption,
     #[command(flatten)]
@@ -144,6 +147,7 @@ impl Train {
             iterations: self.iterations,
             validation_iterations: self.val_iterations,
             seed: self.seed,
+            gpu_memory_target: self.gpu_memory_target,
             stop: stop.clone(),
         }
     }

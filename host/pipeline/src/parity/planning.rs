@@ -13,7 +13,7 @@ use super::{fingerprint, tolerance};
 use crate::dataset::{DatasetJson, training_cases};
 use crate::error::Result;
 use crate::fingerprint::Fingerprint;
-use crate::plan::{Options, PRESETS, Plans, plan_experiment, planning_size};
+use crate::plan::{Estimate as _, Options, PRESETS, Planned, Plans, plan_experiment};
 use crate::splits::Splits;
 
 /// What is no plans file in the folder of a dataset.
@@ -110,8 +110,9 @@ pub(super) fn plans_in(desk: &mut Desk<'_>, folder: &str) -> Result<()> {
 /// Plans, and the elements of each network that the planner asked for, in order.
 fn plan(desk: &Desk<'_>, folder: &str, dataset: &DatasetJson, fingerprint: &Fingerprint, options: &Options) -> Result<(Plans, Vec<Estimate>)> {
     let asked = RefCell::new(Vec::new());
+    let planned = Planned::by_plan(desk.options.registry);
     let estimate = |spec: &NetworkSpec| {
-        let estimate = planning_size(desk.options.registry, spec)?;
+        let estimate = planned.size(spec)?;
         let kwargs = |key: &str| spec.arch_kwargs.get(key).cloned().unwrap_or_default();
         asked.borrow_mut().push(Estimate {
             patch_size: spec.patch_size.clone(),
@@ -137,6 +138,7 @@ fn estimates(desk: &mut Desk<'_>, what: &str, ours: &[Estimate], theirs: &[Estim
 fn options_of(call: &Call, stem: &str) -> Options {
     let default = Options::default();
     Options {
+        trainer: None,
         planner: call.planner.clone(),
         gpu_memory_target: call.kwargs.gpu_memory_target_in_gb,
         target_spacing: call.kwargs.overwrite_target_spacing,

@@ -1,6 +1,7 @@
 //! From a fingerprint to plans: target spacings, patches, topologies and batch sizes (Isensee et al. 2021,
 //! doi 10.1038/s41592-020-01008-z, supplementary note 2).
 
+mod choice;
 mod configuration;
 mod estimate;
 mod legacy;
@@ -15,8 +16,8 @@ mod topology;
 mod transfer;
 
 pub use configuration::{ArchitecturePlan, Configuration};
-pub use estimate::planning_size;
-pub use planner::{Estimate, plan_experiment};
+pub use estimate::{Estimate, Planned};
+pub use planner::plan_experiment;
 pub use plans::{IntensityProperties, Plans};
 pub use presets::{PRESETS, Preset};
 pub use resampling::{Resampling, ResamplingPlan};

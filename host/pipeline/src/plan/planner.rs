@@ -5,17 +5,15 @@ use std::cell::RefCell;
 use plugin_api::NetworkSpec;
 use serde_json::{Map, Value, json};
 
+use super::estimate::Estimate;
 use super::presets::Preset;
 use super::search::{Budget, Found, Grid, Sizes, search};
 use super::spacing::{fullres_spacing, inverse, median, shapes, transpose};
 use super::topology::Topology;
-use super::{Options, Plans};
+use super::{Options, Plans, choice};
 use crate::dataset::DatasetJson;
 use crate::error::{Error, Result};
 use crate::fingerprint::Fingerprint;
-
-/// Elements of all convolution outputs of one sample, for a network.
-pub type Estimate<'a> = &'a dyn Fn(&NetworkSpec) -> plugin_api::Result<u64>;
 
 const BASE_FEATURES: usize = 32;
 const MAX_FEATURES_3D: usize = 320;
@@ -29,13 +27,14 @@ const LOWRES_STEP: f64 = 1.03;
 ///
 /// # Errors
 /// A fingerprint that does not fit the dataset; a network that cannot be estimated; no patch that fits into the memory.
-pub fn plan_experiment(name: &str, dataset: &DatasetJson, fingerprint: &Fingerprint, options: &Options, estimate: Estimate<'_>) -> Result<Plans> {
+pub fn plan_experiment(name: &str, dataset: &DatasetJson, fingerprint: &Fingerprint, options: &Options, estimate: &dyn Estimate) -> Result<Plans> {
     if fingerprint.spacings.is_empty() || fingerprint.spacings.len() != fingerprint.shapes_after_crop.len() {
         let (spacings, shapes) = (fingerprint.spacings.len(), fingerprint.shapes_after_crop.len());
         return Err(Error::invalid(format!("the fingerprint has {spacings} spacings and {shapes} shapes; extract it anew with --clean")));
     }
     let preset = Preset::named(&options.planner)?;
-    let plans_name = options.plans_name.clone().unwrap_or_else(|| preset.plans_name.to_owned());
+    let own_name = || options.trainer.as_ref().map_or_else(|| preset.plans_name.to_owned(), |tr| format!("{}_{tr}", preset.plans_name));
+    let plans_name = options.plans_name.clone().unwrap_or_else(own_name);
     let target = options.target_spacing.unwrap_or_else(|| fullres_spacing(fingerprint));
     if let Some(spacing) = fingerprint.spacings.iter().chain([&target]).find(|spacing| !spacing.iter().all(|&s| s.is_finite() && s > 0.0)) {
         return Err(Error::invalid(format!("a spacing of the fingerprint, or the target spacing, is {spacing:?} mm; each axis must be above 0")));
@@ -51,13 +50,15 @@ pub fn plan_experiment(name: &str, dataset: &DatasetJson, fingerprint: &Fingerpr
         preset,
         dataset,
         plans_name: &plans_name,
+        for_trainer: options.trainer.is_some(),
         target_gb: options.gpu_memory_target.unwrap_or(preset.target_gb),
         preprocessor: &options.preprocessor,
         use_mask: fingerprint.median_relative_size_after_cropping < 0.75,
         estimate,
         estimates: RefCell::default(),
     };
-    let configurations = planner.configurations(&full)?;
+    let mut configurations = planner.configurations(&full)?;
+    planner.choose(&mut configurations)?;
     Ok(Plans {
         dataset_name: name.to_owned(),
         original_median_spacing_after_transp: turned(median(&fingerprint.spacings)).to_vec(),
@@ -78,10 +79,12 @@ struct Planner<'a> {
     preset: Preset,
     dataset: &'a DatasetJson,
     plans_name: &'a str,
+    /// The network is a trainer config's.
+    for_trainer: bool,
     target_gb: f64,
     preprocessor: &'a str,
     use_mask: bool,
-    estimate: Estimate<'a>,
+    estimate: &'a dyn Estimate,
     estimates: RefCell<Sizes>,
 }
 
@@ -145,22 +148,41 @@ impl Planner<'_> {
 
     /// The largest patch whose network fits, and the batch for it. `dataset_voxels` are those of all training images.
     fn search(&self, grid: &Grid, dataset_voxels: f64) -> Result<Found> {
-        let budget = Budget::of(&self.preset, grid.spacing.len(), self.target_gb);
-        search(grid, &budget, dataset_voxels, &mut self.estimates.borrow_mut(), &|topology| self.size(topology))
+        let budget = self.budget(grid.spacing.len());
+        search(grid, &budget, dataset_voxels, &mut self.estimates.borrow_mut(), &|topology| {
+            Ok(self.estimate.size(&self.spec(&topology.patch, &self.architecture(topology)))? as f64)
+        })
     }
 
-    /// What a network of this topology needs for a sample.
-    fn size(&self, topology: &Topology) -> Result<f64> {
-        let architecture = self.architecture(topology);
-        let spec = NetworkSpec {
+    fn budget(&self, dims: usize) -> Budget {
+        Budget::of(&self.preset, dims, self.target_gb, self.for_trainer)
+    }
+
+    /// The network of an `architecture` entry.
+    fn spec(&self, patch: &[usize], architecture: &Value) -> NetworkSpec {
+        NetworkSpec {
             input_channels: self.dataset.channel_names.len(),
             num_classes: self.dataset.num_label_entries(),
-            patch_size: topology.patch.clone(),
+            patch_size: patch.to_vec(),
             deep_supervision: false,
             network_class_name: architecture["network_class_name"].as_str().unwrap_or_default().to_owned(),
             arch_kwargs: architecture["arch_kwargs"].clone(),
-        };
-        Ok((self.estimate)(&spec)? as f64)
+        }
+    }
+
+    /// Puts into each configuration what its network offers to choose: the patch comes first, then the choice, then the batch.
+    fn choose(&self, configurations: &mut Map<String, Value>) -> Result<()> {
+        for configuration in configurations.values_mut().filter(|c| c.get("architecture").is_some()) {
+            let patch: Vec<usize> =
+                configuration["patch_size"].as_array().into_iter().flatten().filter_map(Value::as_u64).map(|n| n as usize).collect();
+            let spec = self.spec(&patch, &configuration["architecture"]);
+            let budget = self.budget(patch.len());
+            let Some((arch_kwargs, size)) = choice::first_fitting(&spec, &budget, self.estimate)? else { continue };
+            configuration["architecture"]["arch_kwargs"] = arch_kwargs;
+            let batch = configuration["batch_size"].as_u64().unwrap_or(1).min(budget.batch_for(size) as u64);
+            configuration["batch_size"] = batch.into();
+        }
+        Ok(())
     }
 
     fn architecture(&self, topology: &Topology) -> Value {
@@ -199,7 +221,7 @@ impl Planner<'_> {
         let (seg, seg_kwargs) = self.preset.resampling.function(true, 1);
         let (probabilities, probabilities_kwargs) = self.preset.resampling.function(false, 1);
         let configuration = json!({
-            "data_identifier": self.preset.data_identifier(self.plans_name, name),
+            "data_identifier": self.preset.data_identifier(self.plans_name, name, self.preset.residual || self.for_trainer),
             "preprocessor_name": self.preprocessor,
             "batch_size": found.batch as u64,
             "patch_size": found.topology.patch,

@@ -94,10 +94,10 @@ impl Preset {
         })
     }
 
-    /// The folder of the cases that a configuration trains on. Residual planners leave 2d and 3d_fullres as the default planner
-    /// has them, and so share its cases, unless they resample in another way.
-    pub(super) fn data_identifier(&self, plans_name: &str, configuration: &str) -> String {
-        let shared = self.residual && self.resampling == ResamplingPlan::Spline && matches!(configuration, "2d" | "3d_fullres");
+    /// The folder of the cases that a configuration trains on. Plans for another network (`other_network`) leave 2d and 3d_fullres as the
+    /// default planner has them, and so share its cases, unless they resample in another way.
+    pub(super) fn data_identifier(&self, plans_name: &str, configuration: &str, other_network: bool) -> String {
+        let shared = other_network && self.resampling == ResamplingPlan::Spline && matches!(configuration, "2d" | "3d_fullres");
         format!("{}_{configuration}", if shared { DEFAULT.plans_name } else { plans_name })
     }
 

@@ -27,6 +27,8 @@ pub struct Options {
     pub target_spacing: Option<[f64; 3]>,
     /// The plans' name instead of the planner's own.
     pub plans_name: Option<String>,
+    /// The trainer config whose network is planned for, instead of the planner's own; its name goes into the plans' name.
+    pub trainer: Option<String>,
     /// Leave the axes in their order.
     pub suppress_transpose: bool,
 }
@@ -39,6 +41,7 @@ impl Default for Options {
             preprocessor: PREPROCESSOR.to_owned(),
             target_spacing: None,
             plans_name: None,
+            trainer: None,
             suppress_transpose: false,
         }
     }
@@ -52,7 +55,7 @@ impl Default for Options {
 /// # Errors
 /// As [`plan_experiment`]; no fingerprint; files that cannot be read or written; splits beside the raw data that are not the first
 /// ones of those in use.
-pub fn run(paths: &Paths, dataset: &str, options: &Options, estimate: Estimate<'_>) -> Result<(Plans, PathBuf)> {
+pub fn run(paths: &Paths, dataset: &str, options: &Options, estimate: &dyn Estimate) -> Result<(Plans, PathBuf)> {
     if let Some(gb) = options.gpu_memory_target.filter(|gb| !(gb.is_finite() && *gb > 0.0)) {
         return Err(Error::invalid(format!("-gpu_memory_target is {gb}; it must be a number of GiB above 0")));
     }

@@ -58,21 +58,40 @@ pub(super) struct Budget {
     /// The largest share of the dataset's voxels that a batch may show.
     covered: f64,
     gb: f64,
+    /// How a batch becomes a whole number.
+    whole: fn(f64) -> f64,
 }
 
 impl Budget {
     /// What `preset` allows a network of 2 or 3 axes (`dims`) in `gb` GiB. Residual planners want the reference's batch to fit, the
-    /// default planner one of two.
-    pub(super) fn of(preset: &Preset, dims: usize, gb: f64) -> Self {
+    /// default planner one of two. nnU-Net rounds a batch, which may be a little too much; a `strict` budget does not.
+    pub(super) fn of(preset: &Preset, dims: usize, gb: f64, strict: bool) -> Self {
         let (reference, batch) = if dims == 2 { (preset.reference_2d, REFERENCE_BATCH_2D) } else { (preset.reference_3d, REFERENCE_BATCH_3D) };
         let least = if preset.residual { batch } else { MIN_BATCH };
-        Self { reference: reference * (gb / preset.reference_gb), batch, least, covered: preset.max_dataset_covered, gb }
+        Self {
+            reference: reference * (gb / preset.reference_gb),
+            batch,
+            least,
+            covered: preset.max_dataset_covered,
+            gb,
+            whole: if strict { f64::floor } else { f64::round_ties_even },
+        }
     }
 
-    fn holds(&self, size: f64) -> bool {
+    /// Whether the smallest batch of such samples fits.
+    pub(super) fn holds(&self, size: f64) -> bool {
         // in nnU-Net's order of operations, to the last bit
         let needed = if self.least == self.batch { size } else { size / self.batch * self.least };
         needed <= self.reference
+    }
+
+    /// The largest batch of such samples, at least the smallest that is planned.
+    pub(super) fn batch_for(&self, size: f64) -> f64 {
+        self.filling(size).max(MIN_BATCH)
+    }
+
+    fn filling(&self, size: f64) -> f64 {
+        (self.whole)(self.reference / size * self.batch)
     }
 }
 
@@ -124,7 +143,7 @@ pub(super) fn search(grid: &Grid, budget: &Budget, dataset_voxels: f64, sizes: &
         now = smaller;
         weight = weigh(&now)?;
     }
-    let mut found = Found { topology: now, batch: (budget.reference / weight * budget.batch).round_ties_even() };
+    let mut found = Found { topology: now, batch: budget.filling(weight) };
     let most = (dataset_voxels * budget.covered / found.patch_voxels()).round_ties_even();
     found.batch = found.batch.min(most).max(MIN_BATCH);
     Ok(found)

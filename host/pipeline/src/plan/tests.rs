@@ -261,3 +261,55 @@ fn planning_again_keeps_own_configurations() {
     std::fs::write(pre.join("splits_final.json"), r#"[{"train": ["a"], "val": ["b"]}]"#).unwrap();
     assert!(run(&paths, name, &Options::default(), &planning_size).unwrap_err().to_string().contains("first folds"));
 }
+
+/// A network that takes `1 + levels` times the memory of nnU-Net's own, and 2 times where the plan says nothing.
+struct Levels;
+
+fn with_levels(spec: &NetworkSpec, levels: u64) -> u64 {
+    planning_size(spec).unwrap() * (1 + levels)
+}
+
+impl Estimate for Levels {
+    fn size(&self, spec: &NetworkSpec) -> plugin_api::Result<u64> {
+        Ok(with_levels(spec, spec.arch_kwargs["levels"].as_u64().unwrap_or(1)))
+    }
+
+    fn choices(&self, _: &NetworkSpec) -> plugin_api::Result<Vec<Map<String, Value>>> {
+        Ok((1..=3).rev().map(|levels| Map::from_iter([("levels".to_owned(), levels.into())])).collect())
+    }
+}
+
+#[test]
+fn the_patch_comes_first_then_what_the_network_offers_then_the_batch() {
+    let dataset: DatasetJson = serde_json::from_value(
+        json!({"channel_names": {"0": "CT"}, "labels": {"background": 0, "a": 1}, "numTraining": 900, "file_ending": ".nii.gz"}),
+    )
+    .unwrap();
+    let fingerprint = Fingerprint {
+        foreground_intensity_properties_per_channel: Map::new(),
+        median_relative_size_after_cropping: 1.0,
+        shapes_after_crop: vec![[60, 100, 70]],
+        spacings: vec![[1.0; 3]],
+    };
+    let mut seen = Vec::new();
+    for gb in [1.0, 3.0, 4.0, 5.0, 6.0, 8.0, 20.0] {
+        let options = Options { gpu_memory_target: Some(gb), trainer: Some("mine".into()), ..Options::default() };
+        let plan = |estimate: &dyn Estimate| plan_experiment("Dataset001_X", &dataset, &fingerprint, &options, estimate).unwrap();
+        let (plans, without) = (plan(&Levels), plan(&|spec: &NetworkSpec| Levels.size(spec)));
+        assert_eq!(plans.plans_name, "nnUNetPlans_mine");
+        for (name, reference, samples) in [("2d", 85e6, 12.0), ("3d_fullres", 560e6, 2.0)] {
+            let (chosen, plain) = (plans.configuration(name).unwrap(), without.configuration(name).unwrap());
+            assert_eq!((&chosen.patch_size, &chosen.data_identifier), (&plain.patch_size, &format!("nnUNetPlans_{name}")));
+            let spec = chosen.network_spec(1, 2, false);
+            let levels = spec.arch_kwargs["levels"].as_u64().unwrap();
+            let room = reference * samples * gb / 8.0;
+            let most = (1..=3).rev().find(|&levels| 2.0 * with_levels(&spec, levels) as f64 <= room).unwrap();
+            assert_eq!(levels, most, "{name} at {gb} GiB");
+            assert!(chosen.batch_size as f64 * with_levels(&spec, levels) as f64 <= room, "{name} at {gb} GiB: a batch of {}", chosen.batch_size);
+            assert!((2..=plain.batch_size).contains(&chosen.batch_size));
+            assert!(plain.architecture.arch_kwargs.get("levels").is_none());
+            seen.push(levels);
+        }
+    }
+    assert!((1..=3).all(|levels| seen.contains(&levels)), "{seen:?}");
+}

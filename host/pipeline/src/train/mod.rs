@@ -3,6 +3,7 @@
 mod curves;
 mod fold;
 mod journal;
+mod memory;
 mod model;
 mod pseudo_dice;
 mod run;
@@ -54,6 +55,8 @@ pub struct TrainOptions {
     pub validation_iterations: Option<usize>,
     /// What all random numbers come from; drawn if none.
     pub seed: Option<u64>,
+    /// The memory that a step may take, GiB; what the processor has free if none, unknown on other devices.
+    pub gpu_memory_target: Option<f64>,
     /// Set from outside (a signal): the iteration is finished, a checkpoint written, and the run ends.
     pub stop: Arc<AtomicBool>,
 }

@@ -3,6 +3,7 @@
 use super::{
     Fold, Iteration, Observer, TrainOptions, curves,
     journal::{Journal, now},
+    memory,
     model::{Parts, forward_bytes, input_channels, task_of},
     pseudo_dice::{PseudoDice, nanmean},
     settings::Settings,
@@ -107,6 +108,9 @@ pub fn train(paths: &Paths, registry: &Registry, options: &TrainOptions, observe
     let seed = found.as_ref().map(|c| c.host.seed).or(options.seed).unwrap_or_else(draw_seed);
     let spec = configuration.network_spec(input_channels(&dataset, &labels, &configuration), labels.num_outputs(), settings.deep_supervision);
     let parts = Parts::new(registry, &config.config, &spec, task_of(&labels, &configuration), &settings, &options.device, seed)?;
+    if !options.validate_only {
+        memory::check(&parts, &settings, options)?;
+    }
     let mut run = Run {
         optimizer: Optimizer::new(settings.optimizer.clone()),
         plans: json::read(&plans_file)?,

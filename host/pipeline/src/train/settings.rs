@@ -217,6 +217,7 @@ mod tests {
             iterations: None,
             validation_iterations: None,
             seed: None,
+            gpu_memory_target: None,
             stop: Default::default(),
         };
         Settings::new(&serde_json::from_value(config).unwrap(), &options, &configuration())

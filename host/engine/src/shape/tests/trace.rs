@@ -165,7 +165,7 @@ fn what_is_no_fault_is_noted() {
 #[test]
 fn the_planners_figure() {
     let figure = |settings: &str| planning_size(&Library::builtin().architecture("shape_toy", settings).unwrap(), &toy_spec(8)).unwrap();
-    assert_eq!(figure(""), 512);
+    assert_eq!(figure(""), toy("", 8).unwrap().planning_elements());
     assert_eq!(figure(r#"{"planned": 7}"#), 7);
 }
 
@@ -272,6 +272,8 @@ fn the_plain_unet_has_nnunets_figures() {
         assert_eq!(t.outputs.len(), stages - 1);
         assert!(t.unused_parameters().is_empty() && t.differentiable && t.leaked == 0);
         assert!(t.activation_bytes > t.inference_bytes);
+        let bytes = 7.0 * t.planning_elements() as f64 / t.conv_output_elements as f64;
+        assert!((8.5..9.5).contains(&bytes), "{bytes}");
         (t.parameter_count(), t.conv_output_elements)
     };
     assert_eq!(run(6, &[128, 128, 128], 320, 2), (31_196_399, 453_694_976));
