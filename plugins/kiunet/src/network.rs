@@ -1,6 +1,7 @@
 //! The two branches together.
 
 use crate::{
+    Branch, PoolType,
     overcomplete::{Level, channels},
     refine::Refine,
     unet::{Down, Up},
@@ -23,8 +24,8 @@ pub(crate) struct KiUNet {
 
 impl KiUNet {
     /// `stages` are the plan's with the channels that the settings ask for.
-    pub(crate) fn new(settings: &crate::KiUNet, spec: &NetworkSpec, stages: &[StageSpec], p: &Params) -> Result<Self> {
-        let base = settings.overcomplete_features;
+    pub(crate) fn new(how: PoolType, branch: &Branch, spec: &NetworkSpec, stages: &[StageSpec], p: &Params) -> Result<Self> {
+        let (base, top) = (branch.features, branch.levels);
         let bottleneck = stages.len() - 1;
         let steps = || (0..bottleneck).rev().enumerate();
         let head = |(j, fine): (usize, usize)| {
@@ -36,12 +37,12 @@ impl KiUNet {
             levels.map(|l| Refine::new(spec, stages, l, channels(base, l), &p)).collect::<Result<Vec<_>>>()
         };
         Ok(Self {
-            down: stages.iter().map(|s| Down::new(spec, stages, s, settings.down_sampling, p)).collect::<Result<_>>()?,
+            down: stages.iter().map(|s| Down::new(spec, stages, s, how, p)).collect::<Result<_>>()?,
             up: steps().map(|(j, fine)| Ok((fine, Up::new(spec, &stages[fine + 1], &stages[fine], j, p)?))).collect::<Result<_>>()?,
             heads: steps().map(head).collect::<Result<_>>()?,
-            levels: (1..=settings.levels).map(|l| Level::new(spec, stages, l, base, p)).collect::<Result<_>>()?,
-            refine_down: refine("encoder", 1..=settings.levels)?,
-            refine_up: refine("decoder", 1..=settings.levels.min(bottleneck - 1))?,
+            levels: (1..=top).map(|l| Level::new(spec, stages, l, base, p)).collect::<Result<_>>()?,
+            refine_down: refine("encoder", 1..=top)?,
+            refine_up: refine("decoder", 1..=top.min(bottleneck - 1))?,
         })
     }
 

@@ -60,8 +60,8 @@ fn heads(settings: &str, spec: &NetworkSpec) -> Vec<Vec<usize>> {
 fn one_head_for_each_stage_but_the_bottleneck() {
     let wanted = [[2, 3, 16, 24, 16], [2, 3, 8, 12, 8], [2, 3, 4, 6, 4]];
     for levels in 1..=3 {
-        for down in ["pool", "conv"] {
-            assert_eq!(heads(&format!(r#"{{"levels": {levels}, "down_sampling": "{down}"}}"#), &cubes()), wanted, "{levels} {down}");
+        for down in ["max", "avg", "conv"] {
+            assert_eq!(heads(&format!(r#"{{"levels": {levels}, "pool_type": "{down}"}}"#), &cubes()), wanted, "{levels} {down}");
         }
     }
 }
@@ -130,10 +130,82 @@ fn names_are_unique_and_weights_start_as_in_nnunet() {
     assert!(parameters.iter().filter(|p| p.shape.len() > 1).all(|p| p.init == Init::HE && p.aliases.len() < 2));
 }
 
+/// `o i k + o`, and scale and shift of the norm.
+fn unit(i: usize, o: usize, taps: usize) -> usize {
+    o * i * taps + 3 * o
+}
+
+fn stack(n: usize, i: usize, o: usize, taps: usize) -> usize {
+    unit(i, o, taps) + (n - 1) * unit(o, o, taps)
+}
+
+/// What docs/architectures.md says that the network has.
+fn formula(spec: &NetworkSpec, levels: usize, base: usize, divisor: usize) -> usize {
+    let product = |v: &[usize]| v.iter().product::<usize>();
+    let (s, classes) = (spec.stages().unwrap(), spec.num_classes);
+    let (f, k) = (|i: usize| s[i].features / divisor, |i: usize| product(&s[i].kernel));
+    let c = |l: usize| base << l.saturating_sub(1);
+    let encoder: usize = (0..s.len()).map(|i| stack(s[i].convs, if i == 0 { spec.input_channels } else { f(i - 1) }, f(i), k(i))).sum();
+    let decoder: usize =
+        (0..s.len() - 1).map(|i| f(i + 1) * f(i) * product(&s[i + 1].stride) + f(i) + stack(s[i].decoder_convs, 2 * f(i), f(i), k(i))).sum();
+    let heads: usize = (0..s.len() - 1).map(|i| classes * (f(i) + if i == 0 { base } else { 0 }) + classes).sum();
+    let branch: usize =
+        (1..=levels).map(|l| unit(if l == 1 { spec.input_channels } else { c(l - 1) }, c(l), k(0)) + unit(c(l), c(l - 1), k(0))).sum();
+    let refine = |levels: usize| (1..=levels).map(|l| unit(c(l), f(l), k(l)) + unit(f(l), c(l), k(l))).sum::<usize>();
+    encoder + decoder + heads + branch + refine(levels) + refine(levels.min(s.len() - 2))
+}
+
+#[test]
+fn row_4_the_parameters_are_those_of_the_formula() {
+    let thick = spec(&[&[1, 1, 1], &[1, 2, 2], &[2, 2, 2]], &[6, 32, 40], &[1, 3, 3]);
+    for spec in [cubes(), thick, spec(&[&[1, 1], &[2, 2], &[2, 2], &[2, 1]], &[32, 24], &[3, 3])] {
+        for levels in 1..spec.stages().unwrap().len() {
+            let found = build(&format!(r#"{{"levels": {levels}}}"#), &spec).unwrap().0.count();
+            assert_eq!(found, formula(&spec, levels, 16, 1), "{levels} {:?}", spec.patch_size);
+        }
+        let minimal = build(r#"{"features_divisor": 2, "pool_type": "conv"}"#, &spec).unwrap().0.count();
+        assert_eq!(minimal, formula(&spec, 1, 8, 2));
+    }
+}
+
+#[test]
+fn the_plan_may_say_how_many_levels() {
+    let mut planned = cubes();
+    planned.arch_kwargs["overcomplete_levels"] = json!(3);
+    let count = |settings: &str, spec: &NetworkSpec| build(settings, spec).unwrap().0.count();
+    assert_eq!(count("{}", &planned), count(r#"{"levels": 3}"#, &cubes()));
+    assert_eq!(count(r#"{"levels": 2}"#, &planned), count(r#"{"levels": 2}"#, &cubes()), "the settings come first");
+    for (wrong, said) in [(json!(4), "levels is 4"), (json!("many"), "overcomplete_levels of the plan is \"many\"")] {
+        planned.arch_kwargs["overcomplete_levels"] = wrong;
+        assert!(build("{}", &planned).err().unwrap().message().contains(said));
+    }
+}
+
+#[test]
+fn a_planner_may_choose_the_levels_unless_the_settings_do() {
+    let choices = |settings, spec: &NetworkSpec| {
+        let text = json!(spec).to_string();
+        let list = Library::builtin().architecture("kiunet", settings).unwrap().planning_choices(&text).unwrap();
+        list.iter().map(|c| c["overcomplete_levels"].as_u64().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(choices("{}", &cubes()), [3, 2, 1]);
+    assert_eq!(choices("{}", &spec(&[&[1, 1], &[2, 2]], &[16, 16], &[3, 3])), [1]);
+    assert_eq!(choices(r#"{"levels": 1}"#, &cubes()), [0; 0]);
+}
+
+#[test]
+fn the_state_dict_does_not_depend_on_deep_supervision() {
+    let names = |deep_supervision| {
+        let spec = NetworkSpec { deep_supervision, ..cubes() };
+        build("{}", &spec).unwrap().0.parameters().into_iter().map(|p| (p.name, p.shape)).collect::<Vec<_>>()
+    };
+    assert_eq!(names(true), names(false));
+}
+
 #[test]
 fn half_the_channels_are_about_a_quarter_of_the_parameters() {
     let count = |settings| build(settings, &cubes()).unwrap().0.count() as f64;
-    let share = count(r#"{"features_divisor": 2}"#) / count("{}");
+    let share = count(r#"{"features_divisor": 2}"#) / count("{}"); // row 5
     assert!((0.25..0.3).contains(&share), "{share}");
 }
 
@@ -143,7 +215,8 @@ fn settings_that_make_no_network_are_refused() {
         (r#"{"levels": 0}"#, "levels is 0"),
         (r#"{"levels": 4}"#, "1 to 3 levels"),
         (r#"{"features_divisor": 0}"#, "features_divisor 0"),
-        (r#"{"down_sampling": "sieve"}"#, "sieve"),
+        (r#"{"pool_type": "sieve"}"#, "sieve"),
+        (r#"{"n_blocks": 0}"#, "n_blocks is 0"),
         (r#"{"lvls": 1}"#, "lvls"),
     ] {
         let refused = build(settings, &cubes()).err().unwrap();

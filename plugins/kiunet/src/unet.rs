@@ -1,6 +1,6 @@
 //! The branch that goes down: nnU-Net's U-Net, one stage at a time.
 
-use crate::DownSampling;
+use crate::PoolType;
 use plugin_api::{
     NetworkSpec, Params, Result, StageSpec, Tensor,
     nn::{ConvStack, ConvTranspose},
@@ -8,30 +8,33 @@ use plugin_api::{
 
 /// One stage of the encoder.
 pub(crate) struct Down {
-    pool: Option<Vec<usize>>,
+    /// Strides in front of the convolutions, where it is not theirs.
+    pool: Option<(PoolType, Vec<usize>)>,
     convs: ConvStack,
 }
 
 impl Down {
     /// Names: `encoder.stages.{s}.0.convs`.
-    pub(crate) fn new(spec: &NetworkSpec, stages: &[StageSpec], s: &StageSpec, how: DownSampling, p: &Params) -> Result<Self> {
+    pub(crate) fn new(spec: &NetworkSpec, stages: &[StageSpec], s: &StageSpec, how: PoolType, p: &Params) -> Result<Self> {
         let input = stages[..s.index].last().map_or(spec.input_channels, |finer| finer.features);
         let ones = vec![1; spec.dims()];
-        let pooled = how == DownSampling::Pool && s.stride != ones;
+        let pooled = how != PoolType::Conv && s.stride != ones;
         let stride = if pooled { &ones } else { &s.stride };
         let place = p.at("encoder.stages").at(s.index).at(0);
         Ok(Self {
-            pool: pooled.then(|| s.stride.clone()),
+            pool: pooled.then(|| (how, s.stride.clone())),
             convs: ConvStack::new(&place, s.convs, input, s.features, &s.kernel, stride, &spec.block()?)?,
         })
     }
 
     /// (B, I, spatial...) to (B, O, spatial / stride...).
     pub(crate) fn forward(&self, x: &Tensor) -> Tensor {
-        match &self.pool {
-            Some(stride) => self.convs.forward(&x.max_pool(stride, stride, &vec![0; stride.len()], false)),
-            None => self.convs.forward(x),
-        }
+        let Some((how, stride)) = &self.pool else { return self.convs.forward(x) };
+        let none = vec![0; stride.len()];
+        self.convs.forward(&match how {
+            PoolType::Avg => x.avg_pool(stride, stride, &none, false, true),
+            _ => x.max_pool(stride, stride, &none, false),
+        })
     }
 }
 

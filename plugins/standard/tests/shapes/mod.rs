@@ -77,16 +77,22 @@ impl Shapes {
                     return Err(Error::of(ErrorKind::Invalid, format!("{x:?} does not fit a weight of {w:?}")));
                 }
                 let out = match op {
-                    Op::Conv => spatial(gives, &|i, size| (size + 2 * axis(1, i) - w[2 + i]) / axis(0, i) + 1),
+                    Op::Conv => spatial(gives, &|i, size| (size + 2 * axis(1, i) - axis(2, i) * (w[2 + i] - 1) - 1) / axis(0, i) + 1),
                     _ => spatial(gives, &|i, size| (size - 1) * axis(0, i) + w[2 + i]),
                 };
                 *self.convolved.borrow_mut() += out[1..].iter().product::<usize>() as u64;
                 out
             }
-            Op::MaxPool | Op::AvgPool => spatial(x[1], &|i, size| (size - axis(0, i)) / axis(1, i) + 1),
+            Op::MaxPool | Op::AvgPool => {
+                let rest = if ints[3 * n + 1] == 1 { |by: usize| by - 1 } else { |_| 0 };
+                spatial(x[1], &|i, size| (size - axis(0, i) + rest(axis(1, i))) / axis(1, i) + 1)
+            }
             Op::Resize => spatial(x[1], &|i, _| axis(0, i)),
-            Op::InstanceNorm | Op::LeakyRelu => x,
+            Op::InstanceNorm | Op::LeakyRelu | Op::Sigmoid | Op::Affine => x,
             Op::Add if inputs[1] == x => x,
+            Op::Mul if inputs[1].iter().zip(&x).all(|(b, a)| b == a || *b == 1) => x,
+            // over the axes after the first integer, which keep length 1
+            Op::Mean | Op::Max => x.iter().enumerate().map(|(i, &n)| if ints[1..].contains(&(i as i64)) { 1 } else { n }).collect(),
             Op::Concat if inputs.iter().all(|o| o[0] == x[0] && o[2..] == x[2..]) => {
                 let mut out = x;
                 out[1] = inputs.iter().map(|o| o[1]).sum();
