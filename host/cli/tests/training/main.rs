@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod killed;
+mod networks;
 mod panics;
 mod stopped;
 mod tree;
