@@ -70,7 +70,7 @@ pub struct TrainerConfig {
     /// `sgd` (momentum, nesterov), `adam` or `adamw` (beta1, beta2, eps, amsgrad).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub optimizer: Option<ComponentRef>,
-    /// `poly` or `cosine`; `warmup_epochs` is their setting.
+    /// `poly` or `cosine` (`warmup_epochs` is their setting), or a plugin's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lr_schedule: Option<ComponentRef>,
     /// Largest norm of the gradient; 12.
@@ -100,6 +100,9 @@ pub struct TrainerConfig {
     /// No augmentation at all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disable_data_augmentation: Option<bool>,
+    /// A plugin's change of training samples, beside the standard augmentation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub augmentation: Option<ComponentRef>,
     /// Heads at lower resolutions take part in the loss; yes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub enable_deep_supervision: Option<bool>,
@@ -112,7 +115,7 @@ impl TrainerConfig {
         macro_rules! pick { ($($field:ident)+) => { TrainerConfig { $($field: self.$field.or(base.$field)),+ } }; }
         pick!(description extends architecture loss num_epochs iterations_per_epoch validation_iterations initial_lr weight_decay optimizer
             lr_schedule gradient_clip batch_size save_every oversample_foreground_percent probabilistic_oversampling mirror_axes
-            inference_allowed_mirroring_axes do_dummy_2d_data_aug disable_data_augmentation enable_deep_supervision)
+            inference_allowed_mirroring_axes do_dummy_2d_data_aug disable_data_augmentation augmentation enable_deep_supervision)
     }
 }
 

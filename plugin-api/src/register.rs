@@ -76,6 +76,70 @@ macro_rules! register_loss {
     };
 }
 
+/// Offers a type as a planner: `register_planner!("Isotropic", Isotropic, "one line");`, selected by `plan_experiment -pl Isotropic`.
+#[macro_export]
+macro_rules! register_planner {
+    ($name:literal, $ty:ty) => {
+        $crate::register_planner!($name, $ty, "");
+    };
+    ($name:literal, $ty:ty, $description:literal) => {
+        $crate::__register!("planner", $name, $description, $crate::abi::export::Make::Hook($crate::abi::export::make_planner::<$ty>));
+    };
+}
+
+/// Offers a type as a preprocessor: `register_preprocessor!("Denoise", Denoise, "one line");`, selected by `preprocessor_name` in plans.
+#[macro_export]
+macro_rules! register_preprocessor {
+    ($name:literal, $ty:ty) => {
+        $crate::register_preprocessor!($name, $ty, "");
+    };
+    ($name:literal, $ty:ty, $description:literal) => {
+        $crate::__register!("preprocessor", $name, $description, $crate::abi::export::Make::Hook($crate::abi::export::make_preprocessor::<$ty>));
+    };
+}
+
+/// Offers a type as a normalization scheme, selected by its name in `normalization_schemes` of plans.
+#[macro_export]
+macro_rules! register_normalization {
+    ($name:literal, $ty:ty) => {
+        $crate::register_normalization!($name, $ty, "");
+    };
+    ($name:literal, $ty:ty, $description:literal) => {
+        $crate::__register!("normalization", $name, $description, $crate::abi::export::Make::Hook($crate::abi::export::make_normalization::<$ty>));
+    };
+}
+
+/// Offers a type as an augmentation, selected by `augmentation` of a trainer config.
+#[macro_export]
+macro_rules! register_augmentation {
+    ($name:literal, $ty:ty) => {
+        $crate::register_augmentation!($name, $ty, "");
+    };
+    ($name:literal, $ty:ty, $description:literal) => {
+        $crate::__register!("augmentation", $name, $description, $crate::abi::export::Make::Hook($crate::abi::export::make_augmentation::<$ty>));
+    };
+}
+
+/// Offers a type as a learning rate schedule, selected by `lr_schedule` of a trainer config.
+#[macro_export]
+macro_rules! register_lr_schedule {
+    ($name:literal, $ty:ty) => {
+        $crate::register_lr_schedule!($name, $ty, "");
+    };
+    ($name:literal, $ty:ty, $description:literal) => {
+        $crate::__register!("lr_schedule", $name, $description, $crate::abi::export::Make::Hook($crate::abi::export::make_lr_schedule::<$ty>));
+    };
+}
+
+/// Lists a name that the host's own code answers to, under a kind.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __register_own {
+    ($kind:literal, $name:literal, $description:literal) => {
+        $crate::__register!($kind, $name, $description, $crate::abi::export::Make::Host);
+    };
+}
+
 /// Offers a trainer config: `register_config!("focal" => { description: "one line", loss: "focal", num_epochs: 500 });`
 ///
 /// The fields are those of [`TrainerConfig`](crate::TrainerConfig); a component with settings is `json!({"name": "focal", "gamma": 3.0})`.

@@ -73,6 +73,16 @@ pub enum Error {
         /// The failure with its file and line.
         error: plugin_api::Error,
     },
+    /// A plugin's answer that the host cannot follow.
+    #[error("{who} in {step}: {what}")]
+    Answer {
+        /// `plugin ID (FILE)`.
+        who: String,
+        /// What was asked.
+        step: String,
+        /// The value found and the value wanted.
+        what: String,
+    },
     /// A config whose data is not a trainer config.
     #[error("the config `{name}` of {who} cannot be read: {source}")]
     Config {

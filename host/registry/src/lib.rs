@@ -21,6 +21,7 @@
 
 mod config;
 mod error;
+mod hook;
 mod list;
 mod load;
 mod metadata;
@@ -35,6 +36,7 @@ mod verdicts;
 
 pub use config::{DEFAULT_TRAINER, ResolvedConfig, Step};
 pub use error::Error;
+pub use hook::{Hook, HookSource};
 pub use list::{Row, RowState};
 pub use metadata::{Metadata, Offer};
 pub use registry::{Kind, Options, Registry};

@@ -26,7 +26,7 @@ pub enum RowState {
 /// A line of the list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Row {
-    /// `architecture`, `loss`, `config`, another kind, or `-` for a file as a whole.
+    /// `architecture`, `loss`, `planner` and so on, a kind that this host does not know, or `-` for a file as a whole.
     pub kind: String,
     /// The component's name, or the file's.
     pub name: String,

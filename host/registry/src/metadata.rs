@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 /// One component that a file says it has.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Offer {
-    /// `architecture`, `loss`, `config`, or a kind that this host does not know.
+    /// `architecture`, `loss`, `planner` and so on, or a kind that this host does not know.
     pub kind: String,
     /// The name that plans and flags use.
     pub name: String,

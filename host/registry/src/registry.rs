@@ -1,7 +1,7 @@
 //! All components by name, the host's own and the plugins'.
 
 use crate::{
-    ArchitectureSource, Candidate, Error, Judgement, LossSource, Metadata, Origin, Provenance, Result, SearchPath, State,
+    ArchitectureSource, Candidate, Error, HookSource, Judgement, LossSource, Metadata, Origin, Provenance, Result, SearchPath, State,
     config::DEFAULT_NAMES,
     load, scan, suggest,
     trust::{EVERYONE, EVERYONE_ELSE, Pins, open_to_others},
@@ -24,11 +24,22 @@ pub enum Kind {
     Loss,
     /// A trainer config.
     Config,
+    /// Who plans.
+    Planner,
+    /// Who preprocesses.
+    Preprocessor,
+    /// How a channel's intensities are made comparable.
+    Normalization,
+    /// A change of training samples.
+    Augmentation,
+    /// The learning rate over the epochs.
+    LrSchedule,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 3] = [Kind::Architecture, Kind::Loss, Kind::Config];
+    pub const ALL: [Kind; 8] =
+        [Kind::Architecture, Kind::Loss, Kind::Config, Kind::Planner, Kind::Preprocessor, Kind::Normalization, Kind::Augmentation, Kind::LrSchedule];
 
     /// As records name it.
     pub fn name(self) -> &'static str {
@@ -36,6 +47,11 @@ impl Kind {
             Kind::Architecture => "architecture",
             Kind::Loss => "loss",
             Kind::Config => "config",
+            Kind::Planner => "planner",
+            Kind::Preprocessor => "preprocessor",
+            Kind::Normalization => "normalization",
+            Kind::Augmentation => "augmentation",
+            Kind::LrSchedule => "lr_schedule",
         }
     }
 }
@@ -207,6 +223,15 @@ impl Registry {
     pub fn loss(&self, name: &str) -> Result<LossSource> {
         let (library, from) = self.library_of(Kind::Loss, name)?;
         Ok(LossSource { name: name.to_string(), from, library })
+    }
+
+    /// The planner, preprocessor, normalization, augmentation or schedule of this name.
+    ///
+    /// # Errors
+    /// Nothing or more than one thing has the name, or its plugin cannot be loaded.
+    pub fn hook(&self, kind: Kind, name: &str) -> Result<HookSource> {
+        let (library, from) = self.library_of(kind, name)?;
+        Ok(HookSource { kind, name: name.to_string(), from, library })
     }
 
     fn library_of(&self, kind: Kind, name: &str) -> Result<(Library, Provenance)> {

@@ -37,13 +37,18 @@ impl Provenance {
         }
     }
 
+    /// Whether it is the host's own.
+    pub fn is_builtin(&self) -> bool {
+        self.file.is_none()
+    }
+
     /// A failure in a call of the component, e.g. `forward`, with the plugin named.
     pub fn failed(&self, call: &str, error: plugin_api::Error) -> Error {
         Error::Failed { who: self.who(), call: call.to_string(), error }
     }
 }
 
-fn settings_json(settings: &Map<String, Value>) -> String {
+pub(crate) fn settings_json(settings: &Map<String, Value>) -> String {
     Value::Object(settings.clone()).to_string()
 }
 

@@ -1,11 +1,21 @@
 //! What a plugin exports: its components, each behind a guard.
 
-use super::{guard::guard, scope::Scope, types::*};
+use super::{
+    guard::guard,
+    hook::{self, Hook},
+    scope::Scope,
+    types::*,
+};
 use crate::{
     Error, ErrorKind, Result, Tensor,
     architecture::{Architecture, Network},
+    augmentation::{Augmentation, AugmentationHook},
     loss::{Head, Labels, Loss, Prepared, Target, Task},
+    normalization::{Normalization, NormalizationHook},
     params::Params,
+    planner::{Planner, PlannerHook},
+    preprocessor::{Preprocessor, PreprocessorHook},
+    schedule::{Schedule, ScheduleHook},
     spec::NetworkSpec,
 };
 use abi_stable::{
@@ -19,8 +29,15 @@ use std::sync::Arc;
 pub enum Make {
     Architecture(fn(&str) -> Result<Box<dyn Architecture>>),
     Loss(fn(&str) -> Result<Box<dyn Loss>>),
+    Hook(MakeHook),
     Data(fn() -> String),
+    /// the host's own code answers to the name; nothing of it crosses
+    Host,
 }
+
+/// Settings and what the component is made for, both JSON.
+#[doc(hidden)]
+pub type MakeHook = fn(&str, &str) -> Result<Box<dyn Hook>>;
 
 #[doc(hidden)]
 pub struct Registration {
@@ -45,6 +62,33 @@ pub fn make_architecture<T: Architecture + serde::de::DeserializeOwned>(json: &s
 #[doc(hidden)]
 pub fn make_loss<T: Loss + serde::de::DeserializeOwned>(json: &str) -> Result<Box<dyn Loss>> {
     Ok(Box::new(settings::<T>(json, std::any::type_name::<T>())?))
+}
+
+#[doc(hidden)]
+pub fn make_planner<T: Planner + serde::de::DeserializeOwned>(json: &str, context: &str) -> Result<Box<dyn Hook>> {
+    let planner = settings::<T>(json, std::any::type_name::<T>())?;
+    Ok(Box::new(PlannerHook::new(planner, settings(context, "the dataset to plan for")?)))
+}
+
+#[doc(hidden)]
+pub fn make_preprocessor<T: Preprocessor + serde::de::DeserializeOwned>(json: &str, context: &str) -> Result<Box<dyn Hook>> {
+    let preprocessor = settings::<T>(json, std::any::type_name::<T>())?;
+    Ok(Box::new(PreprocessorHook::new(preprocessor, settings(context, "the plan to preprocess by")?)))
+}
+
+#[doc(hidden)]
+pub fn make_normalization<T: Normalization + serde::de::DeserializeOwned>(json: &str, _: &str) -> Result<Box<dyn Hook>> {
+    Ok(Box::new(NormalizationHook(settings::<T>(json, std::any::type_name::<T>())?)))
+}
+
+#[doc(hidden)]
+pub fn make_augmentation<T: Augmentation + serde::de::DeserializeOwned>(json: &str, _: &str) -> Result<Box<dyn Hook>> {
+    Ok(Box::new(AugmentationHook(settings::<T>(json, std::any::type_name::<T>())?)))
+}
+
+#[doc(hidden)]
+pub fn make_lr_schedule<T: Schedule + serde::de::DeserializeOwned>(json: &str, _: &str) -> Result<Box<dyn Hook>> {
+    Ok(Box::new(ScheduleHook(settings::<T>(json, std::any::type_name::<T>())?)))
 }
 
 fn find(kind: &str, name: &str) -> Result<&'static Registration> {
@@ -166,9 +210,17 @@ extern "C" fn create_loss(name: RStr<'_>, json: RStr<'_>, task: RStr<'_>) -> Abi
     })
 }
 
+extern "C" fn create_hook(kind: RStr<'_>, name: RStr<'_>, json: RStr<'_>, context: RStr<'_>) -> AbiResult<HookBox> {
+    guard(|| match find(kind.as_str(), name.as_str())?.make {
+        Make::Hook(make) => Ok(hook::boxed(make(json.as_str(), context.as_str())?)),
+        Make::Host => Err(Error::with_place(ErrorKind::Unsupported, "is the host's own and not called over the wall".into(), String::new())),
+        _ => Err(Error::new("registered with a maker of another kind")),
+    })
+}
+
 #[doc(hidden)]
 pub fn root() -> PluginRootRef {
-    PluginRoot { components, create_architecture, create_loss }.leak_into_prefix()
+    PluginRoot { components, create_architecture, create_loss, create_hook }.leak_into_prefix()
 }
 
 /// The header that [`crate::plugin!`] exports; written by hand because abi_stable's attribute would make every plugin depend on abi_stable.

@@ -1,5 +1,10 @@
 //! The host's side of the wall, in plain Rust types. Plugins do not need it.
 
+pub use super::{
+    array::{Edited, Named, NewValues, Values, ValuesMut},
+    hook::Asked,
+    host_hook::{HookHandle, NoTensors},
+};
 use super::{
     guard::{catch, guard, result},
     types::*,
@@ -95,7 +100,7 @@ extern "C" fn log(c: Ctx, level: u32, message: RStr<'_>) {
 }
 
 /// Runs `f` with a reference that plugins may call the host by.
-fn bridge<T>(host: &dyn Host, f: impl FnOnce(HostRef) -> T) -> T {
+pub(super) fn bridge<T>(host: &dyn Host, f: impl FnOnce(HostRef) -> T) -> T {
     static TABLE: std::sync::OnceLock<HostTableRef> = std::sync::OnceLock::new();
     let table =
         *TABLE.get_or_init(|| HostTable { emit, release, describe, read, upload_f32, upload_i32, parameter, custom, query, log }.leak_into_prefix());
@@ -157,7 +162,7 @@ impl CustomHandle {
 /// One component that a library offers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Component {
-    /// `architecture`, `loss`, `config`, or a kind that this host does not know.
+    /// `architecture`, `loss`, `planner` and so on, or a kind that this host does not know.
     pub kind: String,
     /// The name that plans and flags use.
     pub name: String,
@@ -200,14 +205,15 @@ impl Library {
         let header = header.upgrade().map_err(|e| refused(format!("was built with another abi_stable: {e}")))?;
         let theirs = header.layout().ok_or_else(|| refused("was built without layout information".into()))?;
         let ours = <PluginRootRef as StableAbi>::LAYOUT;
-        if let Err(first) = check_layout_compatibility(ours, theirs)
-            && check_layout_compatibility(theirs, ours).is_err()
-        {
-            return Err(refused(format!("its layout does not fit this host's: {}", leaves(&first.to_string()))));
-        }
+        let fits = check_layout_compatibility(ours, theirs).or_else(|first| check_layout_compatibility(theirs, ours).map_err(|_| first));
+        fits.map_err(|first| refused(format!("its layout does not fit this host's: {}", leaves(&first.to_string()))))?;
         // SAFETY: the layouts were compared just above.
         let root = unsafe { header.init_root_module_with_unchecked_layout::<PluginRootRef>() };
         root.map(Library).map_err(|e| refused(format!("did not start: {e}")))
+    }
+
+    pub(super) fn root(&self) -> PluginRootRef {
+        self.0
     }
 
     /// What the library offers, sorted by kind and name.

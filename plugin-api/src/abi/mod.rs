@@ -1,20 +1,25 @@
 //! The private wall: the only modules that name abi_stable. Everything that crosses between host and plugin is here.
 //!
-//! Growth inside a major version: a new op number, an appended optional function, a new kind of component.
-//! Nothing is removed or reordered.
+//! Growth inside a major version: a new op number, a new step or kind of a hook (neither changes a type), an appended optional
+//! function. Nothing is removed or reordered.
 
 // sabi_trait and StableAbi (0.11.3) expand to code that today's lints dislike
 #[allow(missing_docs, non_local_definitions, unreachable_pub, clippy::all, clippy::undocumented_unsafe_blocks)]
 pub(crate) mod types;
 
+pub(crate) mod array;
 pub mod export;
 pub(crate) mod guard;
+#[doc(hidden)]
+pub mod hook;
 pub mod host;
+mod host_hook;
 pub mod meta;
 pub(crate) mod scope;
 
-/// Version of the wall, apart from the crate's version. `1.0.0-rc`: the promise starts when all kinds are in.
-pub const ABI_VERSION: &str = "1.0.0";
+/// Version of the wall, which is the crate's: abi_stable compares it for every type, so a new major version of the crate is one of the wall.
+/// What it promises is written in docs/abi.md.
+pub const ABI_VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The exported symbol that a plugin is found by; a new major version gets a new one.
 pub const ROOT_SYMBOL: &str = "nnu_plugin_root_v1";

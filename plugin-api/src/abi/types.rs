@@ -144,6 +144,63 @@ pub trait AbiLoss: Send + Sync {
 }
 pub type LossBox = AbiLoss_TO<'static, RBox<()>>;
 
+/// A dense array of the host's, to read. What it holds is a number (see `abi::array::Element`), so that a new type of voxel changes nothing here.
+#[repr(C)]
+#[derive(StableAbi, Clone, Copy)]
+pub struct AbiArray<'a> {
+    pub name: RStr<'a>,
+    pub element: u32,
+    pub shape: RSlice<'a, u64>,
+    pub data: RSlice<'a, u8>,
+}
+
+/// The same, to be changed in place.
+#[repr(C)]
+#[derive(StableAbi)]
+pub struct AbiArrayMut<'a> {
+    pub name: RStr<'a>,
+    pub element: u32,
+    pub shape: RSlice<'a, u64>,
+    pub data: RSliceMut<'a, u8>,
+}
+
+/// An array of another shape in place of one of the host's. Elements other than f32 and i16 travel as bytes.
+#[repr(C)]
+#[derive(StableAbi)]
+pub struct AbiNewArray {
+    pub name: RString,
+    pub element: u32,
+    pub shape: RVec<u64>,
+    pub floats: RVec<f32>,
+    pub shorts: RVec<i16>,
+    pub bytes: RVec<u8>,
+}
+
+/// What came of an edit: an answer (JSON) and the arrays that take the place of others.
+#[repr(C)]
+#[derive(StableAbi)]
+pub struct AbiEdited {
+    pub answer: RString,
+    pub arrays: RVec<AbiNewArray>,
+}
+
+/// Every kind of component whose work is not on tensors. Steps are names and questions are JSON: a plugin that does not know a
+/// step answers with none, and what the host would have done holds. So a new step or a new kind changes no type.
+#[sabi_trait]
+pub trait AbiHook: Send + Sync {
+    fn ask(&self, host: HostRef, step: RStr<'_>, question: RStr<'_>) -> AbiResult<ROption<RString>>;
+    #[sabi(last_prefix_field)]
+    fn edit(
+        &self,
+        host: HostRef,
+        step: RStr<'_>,
+        question: RStr<'_>,
+        inputs: RSlice<'_, AbiArray<'_>>,
+        arrays: RSliceMut<'_, AbiArrayMut<'_>>,
+    ) -> AbiResult<ROption<AbiEdited>>;
+}
+pub type HookBox = AbiHook_TO<'static, RBox<()>>;
+
 #[repr(C)]
 #[derive(StableAbi, Clone, Debug)]
 pub struct AbiComponent {
@@ -163,8 +220,10 @@ pub struct AbiComponent {
 pub struct PluginRoot {
     pub components: extern "C" fn() -> RVec<AbiComponent>,
     pub create_architecture: extern "C" fn(RStr<'_>, RStr<'_>) -> AbiResult<ArchitectureBox>,
-    #[sabi(last_prefix_field)]
     pub create_loss: extern "C" fn(RStr<'_>, RStr<'_>, RStr<'_>) -> AbiResult<LossBox>,
+    /// kind, name, settings (JSON), what the component is made for (JSON)
+    #[sabi(last_prefix_field)]
+    pub create_hook: extern "C" fn(RStr<'_>, RStr<'_>, RStr<'_>, RStr<'_>) -> AbiResult<HookBox>,
 }
 
 impl abi_stable::library::RootModule for PluginRootRef {

@@ -9,7 +9,7 @@ use std::{
     sync::OnceLock,
 };
 
-const FIXTURES: [&str; 8] = ["fx-badgrad", "fx-configs", "fx-ctor", "fx-dup", "fx-good", "fx-leak", "fx-panic", "fx-segv"];
+const FIXTURES: [&str; 9] = ["fx-badgrad", "fx-configs", "fx-ctor", "fx-dup", "fx-good", "fx-hooks", "fx-leak", "fx-panic", "fx-segv"];
 
 /// The built library of a fixture. They are a workspace of their own, so that they never lie beside the executable.
 pub(crate) fn fixture(name: &str) -> &'static Path {

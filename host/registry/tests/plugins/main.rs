@@ -4,4 +4,5 @@
 mod bench;
 mod components;
 mod files;
+mod hooks;
 mod trust;
