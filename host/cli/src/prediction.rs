@@ -9,6 +9,7 @@ use pipeline::{
     dataset::DatasetJson,
     infer::{LoadedModel, Network, PredictOptions, Predictor, predict_folder},
     plan::Plans,
+    preprocess::Plugins,
     progress,
     train::{Fold, Loaded, load_model},
 };
@@ -86,7 +87,8 @@ impl PredictionOptions {
         let networks: Vec<Network<'_>> =
             loaded.iter().map(|fold| Network { model: &fold.model, mirror_axes: fold.checkpoint.mirror_axes.clone(), bytes: fold.bytes }).collect();
         let predictors: Vec<&dyn Predictor> = networks.iter().map(|network| network as &dyn Predictor).collect();
-        let model = LoadedModel { plans: &plans, configuration: &configuration, dataset: &dataset, predictors: &predictors };
+        let plugins = Plugins::of(&registry, &plans, &configuration, &dataset)?;
+        let model = LoadedModel { plugins: Some(&plugins), plans: &plans, configuration: &configuration, dataset: &dataset, predictors: &predictors };
         let options = PredictOptions {
             step_size: self.step_size,
             mirroring: !self.disable_tta,

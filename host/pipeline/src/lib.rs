@@ -14,6 +14,7 @@ pub mod json;
 pub mod loader;
 pub mod memory;
 pub mod overlay;
+mod own;
 pub mod parity;
 pub mod paths;
 pub mod phantom;

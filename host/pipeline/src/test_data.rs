@@ -45,3 +45,12 @@ pub(crate) fn names(folder: &Path) -> Vec<String> {
     names.sort();
     names
 }
+
+/// A registry of what is linked into the tests, with no plugin files.
+pub(crate) fn registry_of_tests() -> (tempfile::TempDir, registry::Registry) {
+    let dir = tempfile::tempdir().unwrap();
+    let mut options = registry::Options::of_user(&[]).unwrap();
+    (options.search, options.cache, options.lock) = (registry::SearchPath::default(), dir.path().join("cache"), dir.path().join("lock"));
+    let registry = registry::Registry::open(options).unwrap();
+    (dir, registry)
+}

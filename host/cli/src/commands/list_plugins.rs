@@ -4,7 +4,7 @@ use super::Run;
 use crate::{failure::Failure, options::PluginOptions, show};
 use registry::{Row, RowState};
 
-/// List architectures, losses and trainer configs, the host's own and the plugins', and files that are not used
+/// List the components of every kind, the host's own and the plugins', and files that are not used
 #[derive(clap::Parser)]
 #[command(name = "list-plugins")]
 pub(crate) struct ListPlugins {

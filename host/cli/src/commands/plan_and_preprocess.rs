@@ -43,7 +43,7 @@ impl Run for PlanAndPreprocess {
             self.fingerprint.extract(&paths, &dataset, self.fingerprint_processes)?;
             let plans = self.plan.plan(&paths, &registry, &dataset)?;
             if !self.plan_only {
-                self.preprocess.preprocess(&paths, &dataset, &plans.plans_name)?;
+                self.preprocess.preprocess(&paths, &registry, &dataset, &plans.plans_name)?;
             }
         }
         Ok(())

@@ -69,7 +69,8 @@ impl PlanOptions {
             ..plan::Options::default()
         };
         let network = self.trainer.as_ref().map_or_else(|| Ok(Planned::by_plan(registry)), |name| Planned::by_trainer(registry, name))?;
-        let (plans, file) = plan::run(paths, dataset, &options, &network)?;
+        let plugin = plan::planner_plugin(registry, &self.planner)?;
+        let (plans, file) = plan::run(paths, dataset, &options, plugin.as_ref(), &network)?;
         let configurations: Vec<&str> = plans.configurations.keys().map(String::as_str).collect();
         show::line(&format!("{dataset}: {} with {}", file.display(), configurations.join(", ")));
         Ok(plans)

@@ -1,8 +1,13 @@
 //! `preprocess`
 
 use super::Run;
-use crate::{failure::Failure, options::DatasetsOption, show};
+use crate::{
+    failure::Failure,
+    options::{DatasetsOption, PluginOptions},
+    show,
+};
 use pipeline::{paths::Paths, preprocess};
+use registry::Registry;
 
 /// Crop, normalise and resample the training cases as the plans say
 #[derive(clap::Parser)]
@@ -15,6 +20,8 @@ pub(crate) struct Preprocess {
     plans_name: String,
     #[command(flatten)]
     preprocess: PreprocessOptions,
+    #[command(flatten)]
+    plugins: PluginOptions,
 }
 
 #[derive(clap::Args)]
@@ -29,9 +36,9 @@ pub(crate) struct PreprocessOptions {
 
 impl Run for Preprocess {
     fn run(self) -> Result<(), Failure> {
-        let paths = Paths::from_env();
+        let (paths, registry) = (Paths::from_env(), self.plugins.open()?);
         for dataset in self.datasets.resolve(&paths)? {
-            self.preprocess.preprocess(&paths, &dataset, &self.plans_name)?;
+            self.preprocess.preprocess(&paths, &registry, &dataset, &self.plans_name)?;
         }
         Ok(())
     }
@@ -39,14 +46,14 @@ impl Run for Preprocess {
 
 impl PreprocessOptions {
     /// Preprocesses `dataset` (its folder name).
-    pub(crate) fn preprocess(&self, paths: &Paths, dataset: &str, plans_name: &str) -> Result<(), Failure> {
+    pub(crate) fn preprocess(&self, paths: &Paths, registry: &Registry, dataset: &str, plans_name: &str) -> Result<(), Failure> {
         let options = preprocess::Options {
             plans_name: plans_name.to_owned(),
             configurations: self.configurations.clone(),
             num_processes: self.processes.clone(),
         };
         let cases = show::Cases::default();
-        let missing = preprocess::run(paths, dataset, &options, &|at| cases.report(at))?;
+        let missing = preprocess::run(paths, Some(registry), dataset, &options, &|at| cases.report(at))?;
         for name in &missing {
             show::note(&format!("{plans_name} of {dataset} have no {name}, so it is skipped"));
         }

@@ -2,7 +2,7 @@
 //!
 //! 1. [`Source`] names a window (the *initial patch*) of a preprocessed case, which may reach beyond the image.
 //! 2. [`Spatial`](spatial::Spatial) rotates, scales and crops it to the patch: a [`Sample`].
-//! 3. A list of [`Transform`]s changes the sample, each with random numbers of its own.
+//! 3. A list of [`Transform`]s changes the sample, each with random numbers of its own; a plugin's ([`Plugged`]) before or after nnU-Net's.
 //! 4. [`targets`] gives each deep-supervision head its labels.
 //!
 //! [`Pipeline`] does all four. Arrays are (C, D, H, W) throughout: a 2D network's samples have D = 1, and spatial axes
@@ -19,6 +19,7 @@ mod mask;
 mod mirror;
 mod noise;
 mod pipeline;
+mod plugged;
 mod regions;
 mod rng;
 mod rules;
@@ -40,6 +41,7 @@ pub use mask::MaskOutside;
 pub use mirror::Mirror;
 pub use noise::GaussianNoise;
 pub use pipeline::{Example, Pipeline};
+pub use plugged::Plugged;
 pub use regions::Regions;
 pub use rng::Stream;
 pub use rules::{Rules, initial_patch_size, rules};

@@ -4,11 +4,13 @@ use super::sample::contiguous;
 use super::spatial::Spatial;
 use super::spec::volume_shape;
 use super::{
-    AugmentSpec, Background, Brightness, Contrast, Gamma, GaussianBlur, GaussianNoise, LowResolution, MaskOutside, Mirror, PreviousStage,
-    RandomMorphology, Regions, RemoveComponent, Source, Stream, Transform, targets,
+    AugmentSpec, Background, Brightness, Contrast, Gamma, GaussianBlur, GaussianNoise, LowResolution, MaskOutside, Mirror, Plugged, PreviousStage,
+    RandomMorphology, Regions, RemoveComponent, Sample, Source, Stream, Transform, targets,
 };
 use crate::error::{Error, Result};
 use ndarray::Array4;
+use plugin_api::Place;
+use std::sync::Arc;
 
 /// A patch as the network gets it; all arrays are in C order.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +26,9 @@ pub struct Example {
 pub struct Pipeline {
     spatial: Spatial,
     steps: Vec<Step>,
+    /// Steps before the conversions that every sample needs.
+    augmenting: usize,
+    plugin: Option<Arc<Plugged>>,
     heads: Vec<[usize; 3]>,
     cascaded: bool,
     is_2d: bool,
@@ -76,11 +81,12 @@ impl Pipeline {
         let patch = volume_shape(&spec.patch).ok_or_else(|| Error::invalid(format!("patch {:?}", spec.patch)))?;
         let heads = spec.heads.iter().filter_map(|head| volume_shape(head)).collect();
         let (cascaded, is_2d) = (spec.cascade_labels.is_some(), spec.is_2d());
-        Ok(Self { spatial: spatial(patch), steps: Vec::new(), heads, cascaded, is_2d })
+        Ok(Self { spatial: spatial(patch), steps: Vec::new(), augmenting: 0, plugin: None, heads, cascaded, is_2d })
     }
 
     /// What training and validation have in common; `faults` makes the previous stage's segmentation worse.
     fn convert(&mut self, spec: &AugmentSpec, faults: bool) {
+        self.augmenting = self.steps.len();
         self.add(1.0, Background);
         if let Some(labels) = &spec.cascade_labels {
             self.add(1.0, PreviousStage { labels: labels.clone() });
@@ -98,6 +104,13 @@ impl Pipeline {
     /// Appends a step that happens with `probability`.
     pub fn add(&mut self, probability: f64, transform: impl Transform + 'static) {
         self.steps.push(Step { probability, transform: Box::new(transform) });
+    }
+
+    /// Adds a plugin's step, at the place that it wants.
+    #[must_use]
+    pub fn with(mut self, plugin: Option<Arc<Plugged>>) -> Self {
+        self.plugin = plugin;
+        self
     }
 
     /// Each step after the spatial one and its probability, in order.
@@ -122,9 +135,21 @@ impl Pipeline {
 
     /// The example that `source` gives with the random numbers of `rng`. A source needs [`Pipeline::label_maps`] label
     /// maps and one `use_mask_for_norm` for each channel.
-    pub fn apply(&self, source: &Source<'_>, rng: &Stream) -> Example {
+    ///
+    /// # Errors
+    /// A plugin's step fails.
+    pub fn apply(&self, source: &Source<'_>, rng: &Stream) -> Result<Example> {
         let mut sample = self.spatial.sample(source, &mut rng.fork(0));
+        let plug = |place, sample: &mut Sample| match &self.plugin {
+            // numbers of its own: the standard steps draw theirs as without it
+            Some(plugin) => plugin.apply(place, sample, &mut rng.fork(u64::MAX)),
+            None => Ok(()),
+        };
+        plug(Place::Before, &mut sample)?;
         for (number, step) in (1..).zip(&self.steps) {
+            if number == self.augmenting as u64 + 1 {
+                plug(Place::After, &mut sample)?;
+            }
             let mut rng = rng.fork(number);
             if rng.chance(step.probability) {
                 step.transform.apply(&mut sample, &mut rng);
@@ -136,7 +161,7 @@ impl Pipeline {
         let coarser = self.heads.iter().skip(1).map(|&shape| targets::resize(&sample.seg, shape)).collect::<Vec<_>>();
         let finest = self.heads.first().filter(|&&shape| shape != sample.spatial()).map(|&shape| targets::resize(&sample.seg, shape));
         let targets = std::iter::once(finest.unwrap_or(sample.seg)).chain(coarser).collect();
-        Example { data: sample.data, targets }
+        Ok(Example { data: sample.data, targets })
     }
 }
 

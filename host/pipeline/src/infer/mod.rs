@@ -38,6 +38,7 @@ mod tests;
 use crate::dataset::DatasetJson;
 use crate::error::Result;
 use crate::plan::{Configuration, Plans};
+use crate::preprocess::Plugins;
 
 /// A network that turns images into logits.
 pub trait Predictor {
@@ -89,6 +90,8 @@ pub struct LoadedModel<'a> {
     pub configuration: &'a Configuration,
     /// Channels and labels.
     pub dataset: &'a DatasetJson,
+    /// The plugins that its preprocessing names, if any.
+    pub plugins: Option<&'a Plugins>,
     /// The folds, whose logits are averaged.
     pub predictors: &'a [&'a dyn Predictor],
 }

@@ -10,7 +10,7 @@ use super::LoadedModel;
 use super::export::Place;
 use crate::dataset::{DatasetJson, images_in, missing_channel};
 use crate::error::{Error, Result};
-use crate::preprocess::preprocess_case;
+use crate::preprocess::{Plugins, preprocess_case, preprocess_with};
 
 /// A case to predict.
 pub(super) struct InputCase {
@@ -92,7 +92,11 @@ pub(super) fn prepare(case: &InputCase, model: &Recipe<'_>) -> Result<(Array4<f3
     warnings.iter().for_each(|warning| tracing::warn!("{}: {warning}", case.name));
     let geometry = image.geometry.clone();
     let previous = case.previous.as_ref().map(|path| reader.read_segmentation(path)).transpose()?.map(|(labels, _)| labels);
-    let made = preprocess_case(image, previous, model.plans, model.configuration, model.dataset)?;
+    let (plans, configuration, dataset) = (model.plans, model.configuration, model.dataset);
+    let made = match model.plugins {
+        Some(plugins) => preprocess_with(plugins, image, previous, plans, configuration, dataset)?,
+        None => preprocess_case(image, previous, plans, configuration, dataset)?,
+    };
     // of the previous stage, not of the truth
     let properties = CaseProperties { class_locations: None, ..made.properties };
     let image = match case.previous {
@@ -108,11 +112,12 @@ pub(super) struct Recipe<'a> {
     plans: &'a crate::plan::Plans,
     configuration: &'a crate::plan::Configuration,
     dataset: &'a DatasetJson,
+    plugins: Option<&'a Plugins>,
 }
 
 impl<'a> From<&LoadedModel<'a>> for Recipe<'a> {
     fn from(model: &LoadedModel<'a>) -> Self {
-        Self { plans: model.plans, configuration: model.configuration, dataset: model.dataset }
+        Self { plans: model.plans, configuration: model.configuration, dataset: model.dataset, plugins: model.plugins }
     }
 }
 

@@ -123,7 +123,7 @@ impl Draw {
             let what = format!("{} label maps, wanted {}", source.seg.len(), pipeline.label_maps());
             return Err(Error::invalid(format!("{what}: a cascade's second stage, and no other, needs the previous stage's segmentations")));
         }
-        let example = pipeline.apply(&source, augment);
+        let example = pipeline.apply(&source, augment)?;
         let prepared = match (&self.spec.prepare, example.targets.first()) {
             (Some(prepare), Some(finest)) => prepare(&network_axes(finest.shape(), pipeline.is_2d()), finest.as_slice().unwrap_or_default())?,
             _ => Vec::new(),

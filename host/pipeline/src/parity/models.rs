@@ -69,7 +69,7 @@ impl Trained {
         let networks: Vec<Network<'_>> =
             loaded.iter().map(|l| Network { model: &l.model, mirror_axes: l.checkpoint.mirror_axes.clone(), bytes: l.bytes }).collect();
         let predictors: Vec<&dyn Predictor> = networks.iter().map(|network| network as &dyn Predictor).collect();
-        let model = LoadedModel { plans: &self.plans, configuration: &configuration, dataset: &self.dataset, predictors: &predictors };
+        let model = LoadedModel { plugins: None, plans: &self.plans, configuration: &configuration, dataset: &self.dataset, predictors: &predictors };
         let options = PredictOptions { mirroring: how.mirroring, save_probabilities: how.probabilities, ..PredictOptions::new(images, output) };
         predict_folder(&model, &options, desk.report())?;
         Ok(())

@@ -12,19 +12,23 @@ mod resampling;
 mod run;
 mod search;
 mod spacing;
+mod steps;
 mod topology;
 mod transfer;
 
 pub use configuration::{ArchitecturePlan, Configuration};
 pub use estimate::{Estimate, Planned};
-pub use planner::plan_experiment;
+pub use planner::{plan_experiment, plan_with};
 pub use plans::{IntensityProperties, Plans};
 pub use presets::{PRESETS, Preset};
 pub use resampling::{Resampling, ResamplingPlan};
 pub use run::{Options, run};
+pub use steps::planner_plugin;
 pub use topology::{Topology, topology};
 pub use transfer::{Transfer, move_plans};
 
+#[cfg(test)]
+mod plugin_tests;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]

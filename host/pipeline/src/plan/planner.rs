@@ -2,18 +2,21 @@
 
 use std::cell::RefCell;
 
-use plugin_api::NetworkSpec;
+use plugin_api::{ChannelNormalization, NetworkSpec, PlannerSetup};
+use registry::HookSource;
 use serde_json::{Map, Value, json};
 
 use super::estimate::Estimate;
 use super::presets::Preset;
-use super::search::{Budget, Found, Grid, Sizes, search};
+use super::search::{Budget, Found, Grid, Sizes, Wanted, search};
 use super::spacing::{fullres_spacing, inverse, median, shapes, transpose};
+use super::steps::{Steps, planning_dataset};
 use super::topology::Topology;
 use super::{Options, Plans, choice};
 use crate::dataset::DatasetJson;
 use crate::error::{Error, Result};
 use crate::fingerprint::Fingerprint;
+use crate::preprocess::PREPROCESSOR;
 
 const BASE_FEATURES: usize = 32;
 const MAX_FEATURES_3D: usize = 320;
@@ -23,29 +26,64 @@ const LOWRES_BELOW: f64 = 0.25;
 /// The spacing of 3d_lowres grows in steps of this.
 const LOWRES_STEP: f64 = 1.03;
 
-/// Plans for the dataset called `name`, all configurations that it needs.
+/// Plans for the dataset called `name`, all configurations that it needs, by one of the host's own planners.
 ///
 /// # Errors
 /// A fingerprint that does not fit the dataset; a network that cannot be estimated; no patch that fits into the memory.
 pub fn plan_experiment(name: &str, dataset: &DatasetJson, fingerprint: &Fingerprint, options: &Options, estimate: &dyn Estimate) -> Result<Plans> {
+    plan_with(None, name, dataset, fingerprint, options, estimate)
+}
+
+/// As [`plan_experiment`], with a planner plugin on top, if there is one (see [`planner_plugin`](super::planner_plugin)).
+///
+/// # Errors
+/// As [`plan_experiment`]; the plugin fails, or answers what cannot be planned.
+pub fn plan_with(
+    plugin: Option<&HookSource>,
+    name: &str,
+    dataset: &DatasetJson,
+    fingerprint: &Fingerprint,
+    options: &Options,
+    estimate: &dyn Estimate,
+) -> Result<Plans> {
     if fingerprint.spacings.is_empty() || fingerprint.spacings.len() != fingerprint.shapes_after_crop.len() {
         let (spacings, shapes) = (fingerprint.spacings.len(), fingerprint.shapes_after_crop.len());
         return Err(Error::invalid(format!("the fingerprint has {spacings} spacings and {shapes} shapes; extract it anew with --clean")));
     }
-    let preset = Preset::named(&options.planner)?;
-    let own_name = || options.trainer.as_ref().map_or_else(|| preset.plans_name.to_owned(), |tr| format!("{}_{tr}", preset.plans_name));
-    let plans_name = options.plans_name.clone().unwrap_or_else(own_name);
-    let target = options.target_spacing.unwrap_or_else(|| fullres_spacing(fingerprint));
-    if let Some(spacing) = fingerprint.spacings.iter().chain([&target]).find(|spacing| !spacing.iter().all(|&s| s.is_finite() && s > 0.0)) {
+    if let Some(spacing) = (fingerprint.spacings.iter().chain(&options.target_spacing)).find(|s| !s.iter().all(|&mm| mm.is_finite() && mm > 0.0)) {
         return Err(Error::invalid(format!("a spacing of the fingerprint, or the target spacing, is {spacing:?} mm; each axis must be above 0")));
     }
-    let forward = if options.suppress_transpose { [0, 1, 2] } else { transpose(target) };
+    let steps = Steps::of(plugin, || planning_dataset(name, dataset, fingerprint))?;
+    let (preset, plans_name) = match plugin {
+        None => {
+            let preset = Preset::named(&options.planner)?;
+            (preset, preset.plans_name.to_owned())
+        }
+        Some(plugin) => {
+            let setup = steps.setup(PlannerSetup { base: Preset::DEFAULT.name.to_owned(), plans_name: format!("{}Plans", plugin.name) })?;
+            (Preset::named(&setup.base)?, setup.plans_name)
+        }
+    };
+    let plans_name = options.plans_name.clone().unwrap_or_else(|| match &options.trainer {
+        Some(trainer) => format!("{plans_name}_{trainer}"),
+        None => plans_name,
+    });
+    let target = match options.target_spacing {
+        Some(target) => target,
+        None => steps.target_spacing(fullres_spacing(fingerprint))?,
+    };
+    let forward = if options.suppress_transpose { [0, 1, 2] } else { steps.transpose(target, transpose(target))? };
     let turned = |values: [f64; 3]| forward.map(|axis| values[axis]);
 
     let resampled: Vec<[f64; 3]> = (fingerprint.spacings.iter().zip(&fingerprint.shapes_after_crop))
         .map(|(&spacing, &shape)| volume::resample::compute_new_shape(shape, spacing, target).map(|n| n as f64))
         .collect();
     let full = Grid { spacing: turned(target).to_vec(), shape: turned(median(&resampled)).to_vec() };
+    let masked = fingerprint.median_relative_size_after_cropping < 0.75;
+    let schemes = dataset.channel_names.iter().map(|channel| {
+        let scheme = normalization(channel);
+        ChannelNormalization { scheme: scheme.to_owned(), use_mask: masked && scheme == "ZScoreNormalization" }
+    });
     let planner = Planner {
         preset,
         dataset,
@@ -53,13 +91,15 @@ pub fn plan_experiment(name: &str, dataset: &DatasetJson, fingerprint: &Fingerpr
         for_trainer: options.trainer.is_some(),
         target_gb: options.gpu_memory_target.unwrap_or(preset.target_gb),
         preprocessor: &options.preprocessor,
-        use_mask: fingerprint.median_relative_size_after_cropping < 0.75,
+        schemes: steps.normalization(schemes.collect())?,
+        own_cases: plugin.is_some() || options.preprocessor != PREPROCESSOR,
+        steps: &steps,
         estimate,
         estimates: RefCell::default(),
     };
     let mut configurations = planner.configurations(&full)?;
     planner.choose(&mut configurations)?;
-    Ok(Plans {
+    steps.plans(Plans {
         dataset_name: name.to_owned(),
         original_median_spacing_after_transp: turned(median(&fingerprint.spacings)).to_vec(),
         original_median_shape_after_transp: turned(median(&shapes(fingerprint))).map(|n| n.round_ties_even() as usize).to_vec(),
@@ -67,7 +107,7 @@ pub fn plan_experiment(name: &str, dataset: &DatasetJson, fingerprint: &Fingerpr
         transpose_forward: forward,
         transpose_backward: inverse(forward),
         configurations,
-        experiment_planner_used: preset.name.to_owned(),
+        experiment_planner_used: options.planner.clone(),
         label_manager: "LabelManager".to_owned(),
         foreground_intensity_properties_per_channel: fingerprint.foreground_intensity_properties_per_channel.clone(),
         plans_name,
@@ -83,7 +123,10 @@ struct Planner<'a> {
     for_trainer: bool,
     target_gb: f64,
     preprocessor: &'a str,
-    use_mask: bool,
+    schemes: Vec<ChannelNormalization>,
+    /// Its cases are not another planner's, whatever the preset says.
+    own_cases: bool,
+    steps: &'a Steps,
     estimate: &'a dyn Estimate,
     estimates: RefCell<Sizes>,
 }
@@ -94,14 +137,14 @@ impl Planner<'_> {
         let cases = self.dataset.num_training as f64;
         let mut configurations = Map::new();
         let slice = full.slice();
-        let mut flat = self.configuration("2d", &slice, &self.search(&slice, full.voxels() * cases)?, floats(&slice.shape));
+        let mut flat = self.configuration("2d", &slice, &self.search("2d", &slice, full.voxels() * cases)?, floats(&slice.shape));
         flat.insert("batch_dice".into(), true.into());
         configurations.insert("2d".into(), flat.into());
         if full.shape[0] == 1.0 {
             return Ok(configurations);
         }
 
-        let found = self.search(full, full.voxels() * cases)?;
+        let found = self.search("3d_fullres", full, full.voxels() * cases)?;
         let mut fullres = self.configuration("3d_fullres", full, &found, floats(&full.shape));
         let lowres = self.lowres(full, &found)?;
         fullres.insert("batch_dice".into(), lowres.is_some().into());
@@ -130,13 +173,26 @@ impl Planner<'_> {
             let mut grid = full.resampled(&spacing);
             voxels = grid.voxels();
             grid.shape.iter_mut().for_each(|n| *n = n.round_ties_even());
-            let found = self.search(&grid, voxels * self.dataset.num_training as f64)?;
+            let found = self.search("3d_lowres", &grid, voxels * self.dataset.num_training as f64)?;
             patch = found.patch_voxels();
             lowres = Some((grid, found));
         }
         if full.voxels() / voxels < 2.0 {
-            return Ok(None);
+            lowres = None;
         }
+        let host = lowres.as_ref().and_then(|(grid, _)| grid.spacing.as_slice().try_into().ok());
+        let spacing = self.steps.lowres_spacing(full, &found.topology.patch, host)?;
+        let lowres = match spacing {
+            None => None,
+            same if same == host => lowres,
+            Some(other) => {
+                let mut grid = full.resampled(&other);
+                let voxels = grid.voxels() * self.dataset.num_training as f64;
+                grid.shape.iter_mut().for_each(|n| *n = n.round_ties_even().max(1.0));
+                let found = self.search("3d_lowres", &grid, voxels)?;
+                Some((grid, found))
+            }
+        };
         Ok(lowres.map(|(grid, found)| {
             let shape = grid.shape.iter().map(|&n| Value::from(n as u64)).collect();
             let mut lowres = self.configuration("3d_lowres", &grid, &found, shape);
@@ -147,9 +203,9 @@ impl Planner<'_> {
     }
 
     /// The largest patch whose network fits, and the batch for it. `dataset_voxels` are those of all training images.
-    fn search(&self, grid: &Grid, dataset_voxels: f64) -> Result<Found> {
-        let budget = self.budget(grid.spacing.len());
-        search(grid, &budget, dataset_voxels, &mut self.estimates.borrow_mut(), &|topology| {
+    fn search(&self, name: &str, grid: &Grid, dataset_voxels: f64) -> Result<Found> {
+        let wanted = Wanted { name, grid, budget: self.budget(grid.spacing.len()), dataset_voxels, steps: self.steps };
+        search(&wanted, &mut self.estimates.borrow_mut(), &|topology| {
             Ok(self.estimate.size(&self.spec(&topology.patch, &self.architecture(topology)))? as f64)
         })
     }
@@ -215,13 +271,18 @@ impl Planner<'_> {
 
     /// The configuration without what comes after `architecture`.
     fn configuration(&self, name: &str, grid: &Grid, found: &Found, shape: Vec<Value>) -> Map<String, Value> {
-        let schemes: Vec<&str> = self.dataset.channel_names.iter().map(|name| normalization(name)).collect();
-        let masks: Vec<bool> = schemes.iter().map(|&scheme| self.use_mask && scheme == "ZScoreNormalization").collect();
+        let schemes: Vec<&str> = self.schemes.iter().map(|channel| channel.scheme.as_str()).collect();
+        let masks: Vec<bool> = self.schemes.iter().map(|channel| channel.use_mask).collect();
+        let data_identifier = if self.own_cases {
+            format!("{}_{name}", self.plans_name)
+        } else {
+            self.preset.data_identifier(self.plans_name, name, self.preset.residual || self.for_trainer)
+        };
         let (data, data_kwargs) = self.preset.resampling.function(false, 3);
         let (seg, seg_kwargs) = self.preset.resampling.function(true, 1);
         let (probabilities, probabilities_kwargs) = self.preset.resampling.function(false, 1);
         let configuration = json!({
-            "data_identifier": self.preset.data_identifier(self.plans_name, name, self.preset.residual || self.for_trainer),
+            "data_identifier": data_identifier,
             "preprocessor_name": self.preprocessor,
             "batch_size": found.batch as u64,
             "patch_size": found.topology.patch,

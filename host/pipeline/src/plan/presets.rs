@@ -83,6 +83,9 @@ pub const PRESETS: [Preset; 9] = [
 ];
 
 impl Preset {
+    /// What plans unless another planner is named.
+    pub const DEFAULT: Preset = DEFAULT;
+
     /// The planner of that name.
     ///
     /// # Errors

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
+use registry::HookSource;
 use volume::files::atomic::copy_atomic;
 use volume::image::Reader;
 
-use super::{Estimate, Plans, plan_experiment};
+use super::{Estimate, Plans, plan_with};
 use crate::dataset::{DatasetJson, training_cases};
 use crate::error::{Error, Result};
 use crate::fingerprint::Fingerprint;
@@ -17,7 +18,7 @@ use crate::splits::Splits;
 /// What a planning can be told.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
-    /// The planner, one of [`super::PRESETS`].
+    /// The planner: one of [`super::PRESETS`], or a plugin's.
     pub planner: String,
     /// The memory to plan for, GiB, instead of the planner's own.
     pub gpu_memory_target: Option<f64>,
@@ -47,22 +48,23 @@ impl Default for Options {
     }
 }
 
-/// Plans for `dataset` (its folder name) from its fingerprint, written to `{preprocessed}/{dataset}/{PLANS}.json`.
+/// Plans for `dataset` (its folder name) from its fingerprint, written to `{preprocessed}/{dataset}/{PLANS}.json`; `plugin` is the
+/// planner plugin that `options` name, if it is one (see [`planner_plugin`](super::planner_plugin)).
 ///
 /// Configurations that an older file of that name has and this planning does not make are kept. `dataset.json` is copied beside
 /// it, and so is a `splits_final.json` of the raw dataset. Returns the plans and where they are.
 ///
 /// # Errors
-/// As [`plan_experiment`]; no fingerprint; files that cannot be read or written; splits beside the raw data that are not the first
+/// As [`plan_with`]; no fingerprint; files that cannot be read or written; splits beside the raw data that are not the first
 /// ones of those in use.
-pub fn run(paths: &Paths, dataset: &str, options: &Options, estimate: &dyn Estimate) -> Result<(Plans, PathBuf)> {
+pub fn run(paths: &Paths, dataset: &str, options: &Options, plugin: Option<&HookSource>, estimate: &dyn Estimate) -> Result<(Plans, PathBuf)> {
     if let Some(gb) = options.gpu_memory_target.filter(|gb| !(gb.is_finite() && *gb > 0.0)) {
         return Err(Error::invalid(format!("-gpu_memory_target is {gb}; it must be a number of GiB above 0")));
     }
     let (raw, folder) = (paths.raw()?.join(dataset), paths.preprocessed()?.join(dataset));
     let json = DatasetJson::read(&raw)?;
     let fingerprint = Fingerprint::read(&folder)?;
-    let mut plans = plan_experiment(dataset, &json, &fingerprint, options, estimate)?;
+    let mut plans = plan_with(plugin, dataset, &json, &fingerprint, options, estimate)?;
     if json.reader()? == Reader::Tiff3D {
         // a .tif may be 2D, which only the images tell
         if let Some(image) = training_cases(&raw, &json)?.first().and_then(|case| case.images.first()) {

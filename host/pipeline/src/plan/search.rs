@@ -3,7 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use super::presets::Preset;
-use super::topology::{Topology, topology};
+use super::steps::Steps;
+use super::topology::Topology;
 use crate::error::{Error, Result};
 
 /// Samples in a batch that the 3D reference stands for.
@@ -90,8 +91,30 @@ impl Budget {
         self.filling(size).max(MIN_BATCH)
     }
 
+    /// Samples that fit.
     fn filling(&self, size: f64) -> f64 {
         (self.whole)(self.reference / size * self.batch)
+    }
+
+    /// What so many samples of a network of that size need, GiB.
+    fn gib(&self, size: f64, samples: f64) -> f64 {
+        size * samples / (self.reference * self.batch) * self.gb
+    }
+}
+
+/// A configuration that is searched for.
+pub(super) struct Wanted<'a> {
+    pub(super) name: &'a str,
+    pub(super) grid: &'a Grid,
+    pub(super) budget: Budget,
+    /// Voxels of all training images.
+    pub(super) dataset_voxels: f64,
+    pub(super) steps: &'a Steps,
+}
+
+impl Wanted<'_> {
+    fn topology(&self, patch: &[f64]) -> Result<Topology> {
+        self.steps.topology(self.name, &self.grid.spacing, patch)
     }
 }
 
@@ -117,11 +140,11 @@ fn shape_of(topology: &Topology) -> Shape {
 /// Sizes that are known already.
 pub(super) type Sizes = HashMap<Shape, f64>;
 
-/// The largest patch whose network fits, and the batch for it. `dataset_voxels` are those of all training images; `size` weighs a network.
+/// The largest patch whose network fits, and the batch for it; `size` weighs a network. A planner plugin has the last word on either.
 ///
 /// # Errors
-/// `size` fails; not even the smallest patch fits.
-pub(super) fn search(grid: &Grid, budget: &Budget, dataset_voxels: f64, sizes: &mut Sizes, size: &dyn Fn(&Topology) -> Result<f64>) -> Result<Found> {
+/// `size` fails; not even the smallest patch fits; a plugin's patch or batch that the network does not take or that does not fit.
+pub(super) fn search(wanted: &Wanted<'_>, sizes: &mut Sizes, size: &dyn Fn(&Topology) -> Result<f64>) -> Result<Found> {
     let mut weigh = |topology: &Topology| -> Result<f64> {
         let shape = shape_of(topology);
         if let Some(&known) = sizes.get(&shape) {
@@ -131,11 +154,12 @@ pub(super) fn search(grid: &Grid, budget: &Budget, dataset_voxels: f64, sizes: &
         sizes.insert(shape, found);
         Ok(found)
     };
-    let mut now = topology(&grid.spacing, &grid.initial_patch());
+    let Wanted { name, grid, budget, steps, .. } = wanted;
+    let mut now = wanted.topology(&grid.initial_patch())?;
     let mut seen = HashSet::from([shape_of(&now)]);
     let mut weight = weigh(&now)?;
     while !budget.holds(weight) {
-        let Some(smaller) = shrink(grid, &now, &seen) else {
+        let Some(smaller) = shrink(wanted, &now, &seen)? else {
             let (patch, gb) = (&now.patch, budget.gb);
             return Err(Error::invalid(format!("not even a patch of {patch:?} voxels fits into {gb} GiB; raise -gpu_memory_target")));
         };
@@ -143,31 +167,58 @@ pub(super) fn search(grid: &Grid, budget: &Budget, dataset_voxels: f64, sizes: &
         now = smaller;
         weight = weigh(&now)?;
     }
+
+    let too_large = |step: &str, answered: String, weight: f64, samples: f64| {
+        let (needed, gb) = (budget.gib(weight, samples), budget.gb);
+        steps.fault(step, answered, format!("with {samples} samples a batch it needs {needed:.1} GiB of {gb}; -gpu_memory_target plans for more"))
+    };
+    let patch = steps.patch_size(name, grid, &now, budget.gb)?;
+    if patch != now.patch {
+        let floats: Vec<f64> = patch.iter().map(|&n| n as f64).collect();
+        now = wanted.topology(&floats)?;
+        steps.check_divisible("patch_size", &patch, &now.divisors)?;
+        weight = weigh(&now)?;
+        if !budget.holds(weight) {
+            return too_large("patch_size", format!("{patch:?} for {name}"), weight, budget.least);
+        }
+    }
     let mut found = Found { topology: now, batch: budget.filling(weight) };
-    let most = (dataset_voxels * budget.covered / found.patch_voxels()).round_ties_even();
+    let most = (wanted.dataset_voxels * budget.covered / found.patch_voxels()).round_ties_even();
     found.batch = found.batch.min(most).max(MIN_BATCH);
+    let (fitting, host) = (budget.batch_for(weight) as usize, found.batch as usize);
+    let batch = steps.batch_size(name, &found.topology.patch, fitting, budget.gb, host)?;
+    if batch > fitting {
+        return too_large("batch_size", format!("{batch} for {name}"), weight, batch as f64);
+    }
+    found.batch = batch as f64;
     Ok(found)
 }
 
 /// The next smaller patch: shorter along the axis that shows the largest share of the image, by what the network that results must
 /// divide. Where that axis is at its end, or the padding to what the network divides leads back to a patch of before (`seen`), the
 /// axes with smaller shares follow, by either divisor.
-fn shrink(grid: &Grid, old: &Topology, seen: &HashSet<Shape>) -> Option<Topology> {
-    let share = |axis: usize| old.patch[axis] as f64 / grid.shape[axis].max(1.0);
-    let mut axes: Vec<usize> = (0..grid.shape.len()).rev().collect();
+fn shrink(wanted: &Wanted<'_>, old: &Topology, seen: &HashSet<Shape>) -> Result<Option<Topology>> {
+    let shape = &wanted.grid.shape;
+    let share = |axis: usize| old.patch[axis] as f64 / shape[axis].max(1.0);
+    let mut axes: Vec<usize> = (0..shape.len()).rev().collect();
     axes.sort_by(|&a, &b| share(b).total_cmp(&share(a)));
     let patch: Vec<f64> = old.patch.iter().map(|&n| n as f64).collect();
     let shorter = |axis: usize, by: usize| {
         let mut patch = patch.clone();
         patch[axis] -= by as f64;
-        (patch[axis] >= 1.0).then(|| topology(&grid.spacing, &patch))
+        (patch[axis] >= 1.0).then(|| wanted.topology(&patch)).transpose()
     };
-    axes.into_iter().find_map(|axis| {
+    for axis in axes {
         let by = old.divisors[axis];
         // nnU-Net asks the network of the shorter patch even where nothing of it is left
         let mut less = patch.clone();
         less[axis] -= by as f64;
-        let finer = topology(&grid.spacing, &less).divisors[axis];
-        [finer, by].into_iter().filter_map(|by| shorter(axis, by)).find(|found| !seen.contains(&shape_of(found)))
-    })
+        let finer = wanted.topology(&less)?.divisors[axis];
+        for by in [finer, by] {
+            if let Some(found) = shorter(axis, by)?.filter(|found| !seen.contains(&shape_of(found))) {
+                return Ok(Some(found));
+            }
+        }
+    }
+    Ok(None)
 }

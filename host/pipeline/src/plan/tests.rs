@@ -249,7 +249,7 @@ fn planning_again_keeps_own_configurations() {
     plans["configurations"]["2d"]["batch_size"] = 1.into();
     json::write(&path, &plans).unwrap();
     let paths = crate::paths::Paths::new(&folder, dir.path(), dir.path());
-    let (plans, written) = run(&paths, name, &Options::default(), &planning_size).unwrap();
+    let (plans, written) = run(&paths, name, &Options::default(), None, &planning_size).unwrap();
     assert_eq!((plans.configuration("mine").unwrap().batch_size, written), (3, path.clone()));
     assert_eq!(
         plans.configuration("2d").unwrap().batch_size,
@@ -259,7 +259,7 @@ fn planning_again_keeps_own_configurations() {
     // the raw folder's splits were taken over; others in use are refused
     assert!(pre.join("splits_final.json").exists());
     std::fs::write(pre.join("splits_final.json"), r#"[{"train": ["a"], "val": ["b"]}]"#).unwrap();
-    assert!(run(&paths, name, &Options::default(), &planning_size).unwrap_err().to_string().contains("first folds"));
+    assert!(run(&paths, name, &Options::default(), None, &planning_size).unwrap_err().to_string().contains("first folds"));
 }
 
 /// A network that takes `1 + levels` times the memory of nnU-Net's own, and 2 times where the plan says nothing.

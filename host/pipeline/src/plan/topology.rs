@@ -23,7 +23,6 @@ pub struct Topology {
 pub fn topology(spacing: &[f64], patch: &[f64]) -> Topology {
     let axes = spacing.len();
     let (mut spacing, mut size) = (spacing.to_vec(), patch.to_vec());
-    let mut divisors = vec![1; axes];
     let (mut strides, mut kernels) = (vec![vec![1; axes]], Vec::new());
     let mut kernel = vec![1; axes];
     loop {
@@ -44,7 +43,6 @@ pub fn topology(spacing: &[f64], patch: &[f64]) -> Topology {
         let mut stride = vec![1; axes];
         for &a in &halved {
             stride[a] = 2;
-            divisors[a] *= 2;
             spacing[a] *= 2.0;
             size[a] = (size[a] / 2.0).ceil();
         }
@@ -52,6 +50,14 @@ pub fn topology(spacing: &[f64], patch: &[f64]) -> Topology {
         kernels.push(kernel.clone());
     }
     kernels.push(vec![3; axes]);
-    let patch = patch.iter().zip(&divisors).map(|(&size, &d)| (size / d as f64).ceil() as usize * d).collect();
-    Topology { strides, kernels, patch, divisors }
+    Topology::new(strides, kernels, patch)
+}
+
+impl Topology {
+    /// A network of these stages for a patch of at least that size.
+    pub(super) fn new(strides: Vec<Vec<usize>>, kernels: Vec<Vec<usize>>, patch: &[f64]) -> Self {
+        let divisors: Vec<usize> = (0..patch.len()).map(|axis| strides.iter().map(|stride| stride[axis]).product()).collect();
+        let patch = patch.iter().zip(&divisors).map(|(&size, &d)| (size / d as f64).ceil() as usize * d).collect();
+        Self { strides, kernels, patch, divisors }
+    }
 }

@@ -7,7 +7,7 @@ use volume::files::{CaseProperties, NdArray, Value};
 use volume::image::{Geometry, Image, Reader};
 use volume::resample::{compute_new_shape, resample_data, resample_seg};
 
-use super::{locations, normalize};
+use super::{Plugins, locations, normalize};
 use crate::dataset::DatasetJson;
 use crate::error::{Error, Result};
 use crate::plan::{Configuration, Plans, Resampling};
@@ -26,14 +26,30 @@ pub struct PreprocessedCase {
     pub properties: CaseProperties,
 }
 
+/// Preprocesses `image` (C, z, y, x) with its labels (z, y, x), if there are any, without plugins.
+///
+/// # Errors
+/// As [`preprocess_with`].
+pub fn preprocess_case(
+    image: Image,
+    seg: Option<Array3<i16>>,
+    plans: &Plans,
+    configuration: &Configuration,
+    dataset: &DatasetJson,
+) -> Result<PreprocessedCase> {
+    preprocess_with(&Plugins::default(), image, seg, plans, configuration, dataset)
+}
+
 /// Preprocesses `image` (C, z, y, x) with its labels (z, y, x), if there are any.
 ///
-/// The order: transpose, crop to what is not zero, normalise, resample, look up where the classes are.
+/// The order: transpose, crop to what is not zero, normalise, resample, look up where the classes are. A plugin's preprocessor may act
+/// before the first, after the last, or instead of all after the transposition.
 ///
 /// # Errors
 /// A number of channels that is not the plan's; labels of another shape; plans that cannot be followed, such as a preprocessor that
 /// is not there, or resampling of images or labels alone.
-pub fn preprocess_case(
+pub fn preprocess_with(
+    plugins: &Plugins,
     image: Image,
     seg: Option<Array3<i16>>,
     plans: &Plans,
@@ -51,32 +67,72 @@ pub fn preprocess_case(
     if image.data.is_empty() {
         return Err(Error::invalid(format!("the image has no voxels: its shape is {:?}", image.data.shape())));
     }
-    if configuration.preprocessor_name != PREPROCESSOR {
+    if configuration.preprocessor_name != PREPROCESSOR && !plugins.preprocess() {
         let name = &configuration.preprocessor_name;
         return Err(Error::invalid(format!("the plans name the preprocessor {name}; there is {PREPROCESSOR}")));
     }
     let forward = plans.transpose_forward;
     let [a, b, c] = forward;
-    let Image { data, geometry } = image;
-    // a copy in the new order, if there is one: what follows wants voxels of a row side by side
-    let data = data.permuted_axes([0, a + 1, b + 1, c + 1]).as_standard_layout().into_owned();
-    let has_labels = seg.is_some();
-    let seg = seg.map(|seg| seg.permuted_axes(forward).as_standard_layout().into_owned());
+    let Image { mut data, geometry } = image;
+    let mut seg = seg;
     let current = forward.map(|axis| geometry.spacing[axis]);
+    let target = configuration.target_spacing(current);
+    let mut target_of_image = [0.0; 3];
+    forward.iter().zip(target).for_each(|(&axis, mm)| target_of_image[axis] = mm);
+    plugins.around("before", &mut data, seg.as_mut(), [geometry.spacing, target_of_image])?;
+    // a copy in the new order, if there is one: what follows wants voxels of a row side by side
+    let mut data = data.permuted_axes([0, a + 1, b + 1, c + 1]).as_standard_layout().into_owned();
+    let has_labels = seg.is_some();
+    let mut seg = seg.map(|seg| seg.permuted_axes(forward).as_standard_layout().into_owned());
     let shape_before_cropping = data.shape()[1..].to_vec();
 
+    let (mut data, mut seg, bbox) = match plugins.run(&mut data, seg.as_mut(), [current, target])? {
+        Some(ran) => {
+            let shape = [0, 1, 2].map(|axis| ran.data.shape()[axis + 1]);
+            (ran.data, ran.seg.unwrap_or_else(|| Array3::zeros(shape)), ran.crop)
+        }
+        None => standard(plugins, data, seg, [current, target], plans, configuration, dataset)?,
+    };
+    plugins.around("after", &mut data, Some(&mut seg), [target, target])?;
+    let class_locations = match has_labels {
+        true => Some(locations::class_locations(&seg, &dataset.label_manager()?)?),
+        false => None,
+    };
+    let stuff = reader_stuff(plans.reader()?, &geometry)?;
+    let properties = CaseProperties {
+        spacing: geometry.spacing.to_vec(),
+        sitk_stuff: stuff.0,
+        shape_before_cropping,
+        bbox_used_for_cropping: bbox.to_vec(),
+        shape_after_cropping_and_before_resampling: bbox.iter().map(|[low, high]| high - low).collect(),
+        class_locations,
+        rest: stuff.1,
+    };
+    Ok(PreprocessedCase { data, seg, properties })
+}
+
+/// The standard steps after the transposition: crop, normalise, resample from spacing `current` to `target` (mm). Gives the image, the labels
+/// and the part of the image that they show.
+fn standard(
+    plugins: &Plugins,
+    data: Array4<f32>,
+    seg: Option<Array3<i16>>,
+    [current, target]: [[f64; 3]; 2],
+    plans: &Plans,
+    configuration: &Configuration,
+    dataset: &DatasetJson,
+) -> Result<(Array4<f32>, Array3<i16>, [[usize; 2]; 3])> {
     let cropped = crop_to_nonzero(data, seg);
     let (mut data, seg, bbox) = (cropped.data, cropped.seg, cropped.bbox);
     let (depth, height, width) = seg.dim();
     let shape = [depth, height, width];
-    let target = configuration.target_spacing(current);
     let new_shape = compute_new_shape(shape, current, target);
     if new_shape.contains(&0) {
         return Err(Error::invalid(format!(
             "the shape {shape:?} at {current:?} mm would become {new_shape:?} at {target:?} mm, which has no voxels"
         )));
     }
-    normalize::normalize(&mut data, &seg, plans, configuration)?;
+    normalize::normalize(&mut data, &seg, plans, configuration, dataset, plugins)?;
     let data = match configuration.resampling(Resampling::Data)? {
         Some(options) => resample_data(&data, new_shape, current, target, &options),
         None => data,
@@ -93,21 +149,7 @@ pub fn preprocess_case(
             seg.shape()
         )));
     }
-    let class_locations = match has_labels {
-        true => Some(locations::class_locations(&seg, &dataset.label_manager()?)?),
-        false => None,
-    };
-    let stuff = reader_stuff(plans.reader()?, &geometry)?;
-    let properties = CaseProperties {
-        spacing: geometry.spacing.to_vec(),
-        sitk_stuff: stuff.0,
-        shape_before_cropping,
-        bbox_used_for_cropping: bbox.to_vec(),
-        shape_after_cropping_and_before_resampling: shape.to_vec(),
-        class_locations,
-        rest: stuff.1,
-    };
-    Ok(PreprocessedCase { data, seg, properties })
+    Ok((data, seg, bbox))
 }
 
 /// What nnU-Net's reader remembers of a geometry, so that it can write it: SimpleITK's fields (x, y, z), or nibabel's affine matrices.

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use super::Plugins;
 use crate::dataset::{Case, DatasetJson};
 use crate::error::{Error, Result};
 use crate::json;
@@ -58,22 +59,23 @@ pub(super) fn files(folder: &Path, case: &str) -> [PathBuf; 2] {
 
 /// Checks that the preprocessed cases of `configuration` in `dataset_folder` were made by this plan, and gives their names.
 ///
-/// Batch size, patch and topology do not matter; spacing, normalisation, resampling, axis order and labels do.
+/// Batch size, patch and topology do not matter; spacing, normalisation, resampling, axis order, labels and the files of plugins do.
 ///
 /// # Errors
 /// There are none, or they were made by another plan.
-pub fn check(dataset_folder: &Path, plans: &Plans, configuration: &Configuration, dataset: &DatasetJson) -> Result<Vec<String>> {
+pub fn check(dataset_folder: &Path, plans: &Plans, configuration: &Configuration, dataset: &DatasetJson, plugins: &Plugins) -> Result<Vec<String>> {
     let path = path(dataset_folder, &configuration.data_identifier);
     let identifier = &configuration.data_identifier;
     if !path.exists() {
         return Err(Error::content(&path, format!("there are no preprocessed cases of {identifier}; run nnUNetv2_preprocess")));
     }
     let manifest: Manifest = json::read(&path)?;
-    if manifest.plan != plan_hash(plans, configuration, dataset) {
+    if manifest.plan != plan_hash(plans, configuration, dataset, plugins) {
         return Err(Error::content(
             &path,
             format!(
-                "the cases of {identifier} were made by a plan with another spacing, normalisation, resampling or labels; run nnUNetv2_preprocess anew"
+                "the cases of {identifier} were made by a plan with another spacing, normalisation, resampling or labels, or by another version of a \
+                 plugin; run nnUNetv2_preprocess anew"
             ),
         ));
     }
@@ -81,9 +83,10 @@ pub fn check(dataset_folder: &Path, plans: &Plans, configuration: &Configuration
 }
 
 /// SHA-256 of all that decides what the arrays are, but for the raw files.
-pub(super) fn plan_hash(plans: &Plans, configuration: &Configuration, dataset: &DatasetJson) -> String {
-    let needs_intensities = configuration.normalization_schemes.iter().any(|scheme| scheme == "CTNormalization");
-    let keys = json!({
+pub(super) fn plan_hash(plans: &Plans, configuration: &Configuration, dataset: &DatasetJson, plugins: &Plugins) -> String {
+    let used = plugins.hashes();
+    let needs_intensities = !used.is_empty() || configuration.normalization_schemes.iter().any(|scheme| scheme == "CTNormalization");
+    let mut keys = json!({
         "format": FORMAT,
         "preprocessor_name": configuration.preprocessor_name,
         "transpose_forward": plans.transpose_forward,
@@ -96,6 +99,9 @@ pub(super) fn plan_hash(plans: &Plans, configuration: &Configuration, dataset: &
         "labels": dataset.get("labels"),
         "regions_class_order": dataset.regions_class_order,
     });
+    if !used.is_empty() {
+        keys["plugins"] = json!(used);
+    }
     hex(Sha256::digest(keys.to_string()).as_slice())
 }
 

@@ -8,12 +8,18 @@ mod ground_truth;
 mod locations;
 mod manifest;
 mod normalize;
+mod plugins;
 mod run;
 
 pub(crate) use case::PREPROCESSOR;
-pub use case::{PreprocessedCase, preprocess_case};
+pub use case::{PreprocessedCase, preprocess_case, preprocess_with};
 pub use manifest::check;
+#[cfg(test)]
+pub(crate) use normalize::SCHEMES;
+pub use plugins::Plugins;
 pub use run::{Options, default_processes, run};
 
+#[cfg(test)]
+mod plugin_tests;
 #[cfg(test)]
 mod tests;

@@ -3,14 +3,28 @@
 use ndarray::{Array3, Array4, ArrayRef3, Zip};
 use volume::numpy::{mean_f32, std_f32};
 
+use super::Plugins;
+use crate::dataset::DatasetJson;
 use crate::error::{Error, Result};
 use crate::plan::{Configuration, Plans};
+use plugin_api::ChannelFacts;
 
 /// Smallest number to divide by.
 const EPSILON: f32 = 1e-8;
 
+/// The host's own schemes.
+pub(crate) const SCHEMES: [&str; 5] =
+    ["ZScoreNormalization", "CTNormalization", "NoNormalization", "RescaleTo01Normalization", "RGBTo01Normalization"];
+
 /// Normalises each channel of `data` (C, z, y, x) as the configuration says; `seg` (z, y, x) is negative outside the nonzero mask.
-pub(super) fn normalize(data: &mut Array4<f32>, seg: &Array3<i16>, plans: &Plans, configuration: &Configuration) -> Result<()> {
+pub(super) fn normalize(
+    data: &mut Array4<f32>,
+    seg: &Array3<i16>,
+    plans: &Plans,
+    configuration: &Configuration,
+    dataset: &DatasetJson,
+    plugins: &Plugins,
+) -> Result<()> {
     let schemes = configuration.normalization_schemes.iter().zip(&configuration.use_mask_for_norm);
     for (index, (mut channel, (scheme, &use_mask))) in data.outer_iter_mut().zip(schemes).enumerate() {
         let channel: &mut ArrayRef3<f32> = &mut channel;
@@ -37,10 +51,10 @@ pub(super) fn normalize(data: &mut Array4<f32>, seg: &Array3<i16>, plans: &Plans
                 channel.mapv_inplace(|v| v / 255.0);
             }
             other => {
-                return Err(Error::invalid(format!(
-                    "there is no normalisation {other} (channel {index}); there are ZScoreNormalization, CTNormalization, NoNormalization, \
-                     RescaleTo01Normalization and RGBTo01Normalization"
-                )));
+                let intensities = plans.intensities(index).ok().and_then(|known| serde_json::to_value(known).ok());
+                let intensities = intensities.and_then(|known| serde_json::from_value(known).ok());
+                let name = dataset.channel_names.get(index).cloned().unwrap_or_default();
+                plugins.normalize(other, &ChannelFacts { index, name, intensities }, channel, use_mask.then_some(seg))?;
             }
         }
     }

@@ -5,12 +5,13 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use registry::Registry;
 use volume::files::ArrayView;
 use volume::files::atomic::remove_stale;
 use volume::files::npz::{Packing, write_npz};
 
 use super::manifest::{self, Finished, Manifest, RawFiles};
-use super::{PreprocessedCase, ground_truth, preprocess_case};
+use super::{Plugins, PreprocessedCase, ground_truth, preprocess_with};
 use crate::dataset::{Case, DatasetJson, read_labels_with, training_cases};
 use crate::error::{Error, Result};
 use crate::json;
@@ -50,11 +51,12 @@ pub fn default_processes(configuration: &str) -> usize {
 /// Preprocesses the training cases of `dataset` (its folder name) and copies their label images to `gt_segmentations`.
 ///
 /// Cases that are finished and whose plan and raw files have not changed are kept, so that a run that was interrupted goes on and a
-/// repeated one has nothing to do. Returns the configurations that the plans do not have.
+/// repeated one has nothing to do. Returns the configurations that the plans do not have. Plugins that plans name come from `registry`;
+/// without one the host's own steps are all there is.
 ///
 /// # Errors
 /// Files that cannot be read or written, plans that cannot be followed, a case that does not fit them; what is finished by then stays.
-pub fn run(paths: &Paths, dataset: &str, options: &Options, report: Report<'_>) -> Result<Vec<String>> {
+pub fn run(paths: &Paths, registry: Option<&Registry>, dataset: &str, options: &Options, report: Report<'_>) -> Result<Vec<String>> {
     let (raw, folder) = (paths.raw()?.join(dataset), paths.preprocessed()?.join(dataset));
     let plans = Plans::read(&folder.join(format!("{}.json", options.plans_name)))?;
     let dataset = DatasetJson::read(&raw)?;
@@ -78,7 +80,9 @@ pub fn run(paths: &Paths, dataset: &str, options: &Options, report: Report<'_>) 
             continue;
         }
         let configuration = plans.configuration(name)?;
-        let job = Job { plans: &plans, configuration: &configuration, dataset: &dataset, folder: &folder.join(&configuration.data_identifier) };
+        let plugins = registry.map(|registry| Plugins::of(registry, &plans, &configuration, &dataset)).transpose()?.unwrap_or_default();
+        let cases_folder = folder.join(&configuration.data_identifier);
+        let job = Job { plans: &plans, configuration: &configuration, dataset: &dataset, plugins: &plugins, folder: &cases_folder };
         job.run(&folder, &cases, &format!("preprocess {name}"), workers, report)?;
         link(&folder, name, &configuration.data_identifier)?;
     }
@@ -91,13 +95,14 @@ struct Job<'a> {
     plans: &'a Plans,
     configuration: &'a Configuration,
     dataset: &'a DatasetJson,
+    plugins: &'a Plugins,
     folder: &'a Path,
 }
 
 impl Job<'_> {
     fn run(&self, dataset_folder: &Path, cases: &[Case], step: &str, workers: usize, report: Report<'_>) -> Result<()> {
         let path = manifest::path(dataset_folder, &self.configuration.data_identifier);
-        let plan = manifest::plan_hash(self.plans, self.configuration, self.dataset);
+        let plan = manifest::plan_hash(self.plans, self.configuration, self.dataset, self.plugins);
         let manifest = match json::read::<Manifest>(&path) {
             Ok(manifest) if manifest.plan == plan => manifest,
             _ => {
@@ -148,7 +153,7 @@ impl Job<'_> {
         let (image, warnings) = reader.read_channels(&case.images)?;
         warnings.iter().for_each(|warning| tracing::warn!("{}: {warning}", case.name));
         let (seg, _) = read_labels_with(reader, &case.label, self.dataset)?;
-        let made = preprocess_case(image, Some(seg), self.plans, self.configuration, self.dataset)?;
+        let made = preprocess_with(self.plugins, image, Some(seg), self.plans, self.configuration, self.dataset)?;
         let [npz, pkl] = manifest::files(self.folder, &case.name);
         write_arrays(&npz, &made)?;
         Ok(made.properties.write(&pkl)?)

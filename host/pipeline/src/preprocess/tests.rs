@@ -182,7 +182,7 @@ impl Prepared {
     }
 
     fn run(&self) {
-        run(&self.paths, NAME, &Options::default(), &silent).unwrap();
+        run(&self.paths, None, NAME, &Options::default(), &silent).unwrap();
     }
 
     fn at(&self, path: &str) -> PathBuf {
@@ -216,7 +216,7 @@ fn a_dataset_is_made_once_and_remade_where_it_changed() {
     assert_eq!(map.array_i16("seg").unwrap().0[0], 1);
     let (plans, dataset) = (Plans::read(&prepared.at("nnUNetPlans.json")).unwrap(), DatasetJson::read(&prepared.at("")).unwrap());
     let configuration = plans.configuration("3d_fullres").unwrap();
-    let cases = check(&prepared.at(""), &plans, &configuration, &dataset).unwrap();
+    let cases = check(&prepared.at(""), &plans, &configuration, &dataset, &Plugins::default()).unwrap();
     assert_eq!(cases, ["fp_0", "fp_1", "fp_2", "fp_3", "fp_4"]);
 
     // nothing to do
@@ -247,14 +247,14 @@ fn a_dataset_is_made_once_and_remade_where_it_changed() {
     // another batch size changes nothing; another spacing everything, and until then training is refused
     let mut plans = plans;
     plans.configurations["3d_fullres"]["batch_size"] = 77.into();
-    assert!(check(&prepared.at(""), &plans, &plans.configuration("3d_fullres").unwrap(), &dataset).is_ok());
+    assert!(check(&prepared.at(""), &plans, &plans.configuration("3d_fullres").unwrap(), &dataset, &Plugins::default()).is_ok());
     plans.configurations["3d_fullres"]["spacing"] = serde_json::json!([3.0, 3.0, 3.0]);
-    let error = check(&prepared.at(""), &plans, &plans.configuration("3d_fullres").unwrap(), &dataset).unwrap_err();
+    let error = check(&prepared.at(""), &plans, &plans.configuration("3d_fullres").unwrap(), &dataset, &Plugins::default()).unwrap_err();
     assert!(error.to_string().contains("another spacing"));
     plans.write(&prepared.at("nnUNetPlans.json")).unwrap();
     prepared.run();
     assert!(prepared.state().iter().all(|(name, (bytes, _))| name.ends_with("pkl") || *bytes != second[name].0));
-    assert!(check(&prepared.at(""), &plans, &plans.configuration("3d_fullres").unwrap(), &dataset).is_ok());
+    assert!(check(&prepared.at(""), &plans, &plans.configuration("3d_fullres").unwrap(), &dataset, &Plugins::default()).is_ok());
 }
 
 #[test]
@@ -264,13 +264,13 @@ fn a_missing_file_is_told_with_its_case_and_the_rest_stays() {
     let bytes = fs::read(&label).unwrap();
     fs::write(&label, &bytes[..bytes.len() / 2]).unwrap();
     let options = Options { num_processes: vec![1], configurations: vec!["3d_fullres".into(), "own".into()], ..Options::default() };
-    let error = run(&prepared.paths, NAME, &options, &silent).unwrap_err().to_string();
+    let error = run(&prepared.paths, None, NAME, &options, &silent).unwrap_err().to_string();
     assert!(error.starts_with("case fp_3: ") && error.contains("fp_3.nii.gz"), "{error}");
     assert!(prepared.at("nnUNetPlans_3d_fullres/fp_2.pkl").exists());
     fs::write(&label, bytes).unwrap();
-    assert_eq!(run(&prepared.paths, NAME, &options, &silent).unwrap(), ["own"]);
+    assert_eq!(run(&prepared.paths, None, NAME, &options, &silent).unwrap(), ["own"]);
     let options = Options { num_processes: vec![1, 2, 3], ..options };
-    assert!(run(&prepared.paths, NAME, &options, &silent).unwrap_err().to_string().contains("-np"));
+    assert!(run(&prepared.paths, None, NAME, &options, &silent).unwrap_err().to_string().contains("-np"));
 }
 
 /// The tests run this in a process of its own, to kill it: all of Dataset004 in the folder that the variable names.
@@ -281,8 +281,8 @@ fn whole_dataset() {
     let paths = Paths::new(raw, &dir, &dir);
     let name = "Dataset004_Hippocampus";
     crate::fingerprint::run(&paths, name, &Default::default(), &silent).unwrap();
-    crate::plan::run(&paths, name, &Default::default(), &crate::plan::tests::planning_size).unwrap();
-    run(&paths, name, &Options::default(), &silent).unwrap();
+    crate::plan::run(&paths, name, &Default::default(), None, &crate::plan::tests::planning_size).unwrap();
+    run(&paths, None, name, &Options::default(), &silent).unwrap();
 }
 
 fn child(dir: &Path) -> std::process::Child {

@@ -23,7 +23,7 @@ use crate::{
 };
 use engine::{HeadTarget, Mode, Optimizer, Supervision};
 use plugin_api::TrainerConfig;
-use registry::{Registry, ResolvedConfig};
+use registry::{Provenance, Registry, ResolvedConfig};
 use serde_json::Value as Json;
 use std::{
     path::{Path, PathBuf},
@@ -59,6 +59,8 @@ struct Run<'a> {
     parts: Parts,
     optimizer: Optimizer,
     config: ResolvedConfig,
+    /// Whose architecture, loss, schedule, augmentation and preprocessing it is.
+    components: Vec<Provenance>,
     seed: u64,
     plans: Json,
     dataset_json: Json,
@@ -82,9 +84,10 @@ pub fn train(paths: &Paths, registry: &Registry, options: &TrainOptions, observe
     let configuration = plans.configuration(&options.configuration)?;
     let dataset = DatasetJson::read(&preprocessed)?;
     let labels = dataset.label_manager()?;
-    preprocess::check(&preprocessed, &plans, &configuration, &dataset)?;
+    let plugins = preprocess::Plugins::of(registry, &plans, &configuration, &dataset)?;
+    preprocess::check(&preprocessed, &plans, &configuration, &dataset, &plugins)?;
     let config = registry.config(&options.trainer)?;
-    let settings = Settings::new(&config.config, options, &configuration)?;
+    let settings = Settings::new(&config.config, options, &configuration, Some(registry))?;
     let model_folder = paths.model(&name, &config.name, &options.plans, &options.configuration)?;
     let folder = model_folder.join(options.fold.folder());
     std::fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
@@ -111,7 +114,10 @@ pub fn train(paths: &Paths, registry: &Registry, options: &TrainOptions, observe
     if !options.validate_only {
         memory::check(&parts, &settings, options)?;
     }
+    let own = [parts.architecture_from.clone(), parts.loss_from.clone()];
+    let components = own.into_iter().chain(settings.plugins()).chain(plugins.provenance()).collect();
     let mut run = Run {
+        components,
         optimizer: Optimizer::new(settings.optimizer.clone()),
         plans: json::read(&plans_file)?,
         dataset_json: json::read(&preprocessed.join("dataset.json"))?,
@@ -266,6 +272,7 @@ impl Run<'_> {
         };
         let augmented = training && !self.settings.plain_data;
         let pipeline = if augmented { Pipeline::training(&spec)? } else { Pipeline::validation(&spec)? };
+        let pipeline = pipeline.with(self.settings.augmentation.clone().filter(|_| training));
         let threads = worker_threads()?;
         let loss = self.parts.loss.clone();
         let prepare: Prepare = Arc::new(move |shape, labels| loss.prepare(shape, labels));
@@ -328,7 +335,7 @@ impl Run<'_> {
         let mut validation = if validates { Some(self.loader(data, false)?) } else { None };
         while self.epoch < self.settings.epochs {
             let start = now();
-            let lr = self.settings.lr(self.epoch);
+            let lr = self.settings.lr(self.epoch)?;
             journal.line("")?;
             journal.line(&format!("Epoch {}", self.epoch))?;
             journal.line(&format!("Current learning rate: {lr:.5}"))?;
@@ -428,7 +435,7 @@ impl Run<'_> {
         let (steps, states) = self.optimizer.state()?;
         let checkpoint = Checkpoint {
             weights: self.parts.model.weights()?,
-            optimizer: Some((self.optimizer.spec().clone(), self.settings.lr(self.epoch), states)),
+            optimizer: Some((self.optimizer.spec().clone(), self.settings.lr(self.epoch)?, states)),
             logging: self.logging.clone(),
             best_ema: self.best_ema,
             current_epoch: self.epoch,
@@ -448,7 +455,7 @@ impl Run<'_> {
                 num_epochs: self.settings.epochs,
                 iterations_per_epoch: self.settings.iterations,
                 validation_iterations: self.settings.validation_iterations,
-                components: vec![self.parts.architecture_from.clone(), self.parts.loss_from.clone()],
+                components: self.components.clone(),
                 optimizer_steps: steps,
             },
         };
@@ -469,6 +476,7 @@ impl Run<'_> {
         };
         let configuration = place.plans.configuration(&self.options.configuration)?;
         let model = infer::LoadedModel {
+            plugins: None,
             plans: place.plans,
             configuration: &configuration,
             dataset: place.dataset,

@@ -2,13 +2,15 @@
 
 use super::TrainOptions;
 use crate::{
-    augment::{Rules, rules},
+    augment::{Plugged, Rules, rules},
     error::{Error, Result},
     loader::Oversample,
     plan::Configuration,
 };
 use engine::OptimizerSpec;
-use plugin_api::{ComponentRef, Mirror, TrainerConfig};
+use plugin_api::{ComponentRef, LrQuestion, Mirror, TrainerConfig};
+use registry::{Hook, Kind, Provenance, Registry};
+use std::sync::Arc;
 
 /// How the learning rate falls from epoch `e` = 0 to `E`, both counted from the end of the warm-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,12 +22,17 @@ pub enum Fall {
 }
 
 /// The learning rate over the epochs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Schedule {
-    /// How it falls.
-    pub fall: Fall,
-    /// Epochs over which it rises before that, in equal steps.
-    pub warmup_epochs: usize,
+#[derive(Clone, Debug)]
+pub enum Schedule {
+    /// The host's own.
+    Own {
+        /// How it falls.
+        fall: Fall,
+        /// Epochs over which it rises before that, in equal steps.
+        warmup_epochs: usize,
+    },
+    /// A plugin's.
+    Plugin(Arc<Hook>),
 }
 
 /// All numbers of a training.
@@ -41,6 +48,8 @@ pub struct Settings {
     pub initial_lr: f64,
     /// How it changes.
     pub schedule: Schedule,
+    /// A plugin's change of training samples.
+    pub augmentation: Option<Arc<Plugged>>,
     /// The optimizer.
     pub optimizer: OptimizerSpec,
     /// Largest gradient norm.
@@ -107,14 +116,16 @@ fn check_settings(what: &str, component: &ComponentRef, known: &[&str]) -> Resul
     }
 }
 
-fn schedule(config: &TrainerConfig) -> Result<Schedule> {
-    let Some(wanted) = &config.lr_schedule else { return Ok(Schedule { fall: Fall::Poly, warmup_epochs: 0 }) };
-    check_settings("lr_schedule", wanted, &["warmup_epochs"])?;
-    let fall = match wanted.name.as_str() {
-        "poly" => Fall::Poly,
-        "cosine" => Fall::Cosine,
-        other => return Err(Error::invalid(format!("lr_schedule {other} is unknown; there are poly and cosine"))),
+fn schedule(config: &TrainerConfig, registry: Option<&Registry>) -> Result<Schedule> {
+    let Some(wanted) = &config.lr_schedule else { return Ok(Schedule::Own { fall: Fall::Poly, warmup_epochs: 0 }) };
+    let source = registry.map(|registry| registry.hook(Kind::LrSchedule, &wanted.name)).transpose()?;
+    let fall = match (wanted.name.as_str(), source) {
+        ("poly", _) => Fall::Poly,
+        ("cosine", _) => Fall::Cosine,
+        (_, Some(source)) => return Ok(Schedule::Plugin(Arc::new(source.create(&wanted.settings, &serde_json::json!({}))?))),
+        (other, None) => return Err(Error::invalid(format!("lr_schedule {other} is unknown; there are poly and cosine"))),
     };
+    check_settings("lr_schedule", wanted, &["warmup_epochs"])?;
     let warmup_epochs = match wanted.settings.get("warmup_epochs") {
         None => 0,
         Some(epochs) => epochs
@@ -122,15 +133,21 @@ fn schedule(config: &TrainerConfig) -> Result<Schedule> {
             .and_then(|n| usize::try_from(n).ok())
             .ok_or_else(|| Error::invalid(format!("warmup_epochs of lr_schedule {} is {epochs}; wanted a number of epochs", wanted.name)))?,
     };
-    Ok(Schedule { fall, warmup_epochs })
+    Ok(Schedule::Own { fall, warmup_epochs })
+}
+
+fn augmentation(config: &TrainerConfig, registry: Option<&Registry>) -> Result<Option<Arc<Plugged>>> {
+    let (Some(wanted), Some(registry)) = (&config.augmentation, registry) else { return Ok(None) };
+    let hook = registry.hook(Kind::Augmentation, &wanted.name)?.create(&wanted.settings, &serde_json::json!({}))?;
+    Ok(Some(Arc::new(Plugged::new(hook)?)))
 }
 
 impl Settings {
-    /// The config, with what the command line says on top.
+    /// The config, with what the command line says on top; its plugins come from `registry`.
     ///
     /// # Errors
-    /// The config names an optimizer, schedule or axis that does not exist, or a number that cannot be.
-    pub fn new(config: &TrainerConfig, options: &TrainOptions, configuration: &Configuration) -> Result<Self> {
+    /// The config names an optimizer, schedule, augmentation or axis that does not exist, or a number that cannot be.
+    pub fn new(config: &TrainerConfig, options: &TrainOptions, configuration: &Configuration, registry: Option<&Registry>) -> Result<Self> {
         let dims = configuration.dims();
         let rules = rules(&configuration.patch_size, config.do_dummy_2d_data_aug);
         let mirror_axes = axes(config.mirror_axes.as_ref(), dims, &rules.mirror_axes)?;
@@ -141,7 +158,8 @@ impl Settings {
             iterations: at_least_one("the number of iterations", options.iterations.or(config.iterations_per_epoch).unwrap_or(250))?,
             validation_iterations: options.validation_iterations.or(config.validation_iterations).unwrap_or(50),
             initial_lr: config.initial_lr.unwrap_or(1e-2),
-            schedule: schedule(config)?,
+            schedule: schedule(config, registry)?,
+            augmentation: augmentation(config, registry)?,
             optimizer: optimizer(config)?,
             clip: config.gradient_clip.unwrap_or(12.0),
             batch_size: config.batch_size.unwrap_or(configuration.batch_size),
@@ -155,14 +173,39 @@ impl Settings {
         })
     }
 
+    /// The plugins of schedule and augmentation.
+    pub fn plugins(&self) -> Vec<Provenance> {
+        let schedule = match &self.schedule {
+            Schedule::Plugin(hook) => Some(&hook.from),
+            Schedule::Own { .. } => None,
+        };
+        schedule.into_iter().chain(self.augmentation.as_ref().map(|plugged| plugged.provenance())).cloned().collect()
+    }
+
     /// The learning rate of an epoch.
-    pub fn lr(&self, epoch: usize) -> f64 {
-        let warmup = self.schedule.warmup_epochs;
+    ///
+    /// # Errors
+    /// A plugin's schedule fails, or answers what is no learning rate.
+    pub fn lr(&self, epoch: usize) -> Result<f64> {
+        match &self.schedule {
+            Schedule::Own { fall, warmup_epochs } => Ok(self.own_lr(*fall, *warmup_epochs, epoch)),
+            Schedule::Plugin(hook) => {
+                let last = self.epochs.saturating_sub(1);
+                let question = LrQuestion { epoch: epoch.min(last), epochs: self.epochs, initial: self.initial_lr };
+                match hook.ask::<Option<f64>>("lr", &question)?.flatten() {
+                    Some(lr) if lr.is_finite() && lr >= 0.0 => Ok(lr),
+                    answer => Err(hook.fault("lr", &format!("answered {answer:?} for epoch {epoch}; wanted a number from 0 up")).into()),
+                }
+            }
+        }
+    }
+
+    fn own_lr(&self, fall: Fall, warmup: usize, epoch: usize) -> f64 {
         if epoch < warmup {
             return self.initial_lr / warmup as f64 * (epoch + 1) as f64;
         }
         let (epoch, epochs) = (epoch - warmup, self.epochs.saturating_sub(warmup).max(1));
-        match self.schedule.fall {
+        match fall {
             Fall::Poly => poly_lr(self.initial_lr, epoch, epochs),
             Fall::Cosine => self.initial_lr * (1.0 + (std::f64::consts::PI * epoch as f64 / epochs as f64).cos()) / 2.0,
         }
@@ -200,6 +243,10 @@ mod tests {
     }
 
     fn settings(config: serde_json::Value) -> Result<Settings> {
+        with(config, None)
+    }
+
+    fn with(config: serde_json::Value, registry: Option<&Registry>) -> Result<Settings> {
         let options = TrainOptions {
             dataset: "1".into(),
             configuration: "3d_fullres".into(),
@@ -220,7 +267,7 @@ mod tests {
             gpu_memory_target: None,
             stop: Default::default(),
         };
-        Settings::new(&serde_json::from_value(config).unwrap(), &options, &configuration())
+        Settings::new(&serde_json::from_value(config).unwrap(), &options, &configuration(), registry)
     }
 
     /// As nnU-Net's `Lin_incr_LRScheduler` followed by `PolyLRScheduler_offset` have it, for 1000 epochs.
@@ -229,12 +276,12 @@ mod tests {
         let warm = settings(serde_json::json!({"initial_lr": 3e-4, "lr_schedule": {"name": "poly", "warmup_epochs": 50}})).unwrap();
         let poly = |e: f64| 3e-4 * (1.0 - e / 950.0).powf(0.9);
         for (epoch, wanted) in [(0, 6e-6), (24, 1.5e-4), (49, 3e-4), (50, 3e-4), (51, poly(1.0)), (999, poly(949.0))] {
-            assert!((warm.lr(epoch) - wanted).abs() < 1e-15, "epoch {epoch}: {} instead of {wanted}", warm.lr(epoch));
+            assert!((warm.lr(epoch).unwrap() - wanted).abs() < 1e-15, "epoch {epoch}: {} instead of {wanted}", warm.lr(epoch).unwrap());
         }
         let plain = settings(serde_json::json!({})).unwrap();
-        assert_eq!((plain.lr(0), plain.lr(500)), (1e-2, 1e-2 * 0.5f64.powf(0.9)));
+        assert_eq!((plain.lr(0).unwrap(), plain.lr(500).unwrap()), (1e-2, 1e-2 * 0.5f64.powf(0.9)));
         let cosine = settings(serde_json::json!({"lr_schedule": "cosine", "num_epochs": 10})).unwrap();
-        assert!((cosine.lr(5) - 5e-3).abs() < 1e-15);
+        assert!((cosine.lr(5).unwrap() - 5e-3).abs() < 1e-15);
     }
 
     #[test]
@@ -248,6 +295,34 @@ mod tests {
             let error = settings(config).err().unwrap().to_string();
             assert!(error.contains(wanted), "{error}");
         }
+    }
+
+    /// Halves for so many epochs, then is no learning rate.
+    #[derive(Default, serde::Deserialize)]
+    #[serde(default)]
+    struct Halving {
+        until: usize,
+    }
+    impl plugin_api::Schedule for Halving {
+        fn lr(&self, epoch: usize, epochs: usize, initial: f64) -> plugin_api::Result<f64> {
+            assert!(epoch < epochs);
+            Ok(if epoch < self.until { initial * 0.5f64.powi(epoch as i32) } else { -1.0 })
+        }
+    }
+    plugin_api::register_lr_schedule!("test_halving", Halving, "test: a schedule");
+
+    #[test]
+    fn a_plugins_schedule() {
+        let (_dir, registry) = crate::test_data::registry_of_tests();
+        let config = |until: usize| serde_json::json!({"lr_schedule": {"name": "test_halving", "until": until}, "num_epochs": 4, "initial_lr": 0.1});
+        let four = with(config(4), Some(&registry)).unwrap();
+        // what a checkpoint of the last epoch holds is the last epoch's
+        assert_eq!([0, 3, 4].map(|epoch| four.lr(epoch).unwrap()), [0.1, 0.0125, 0.0125]);
+        assert_eq!(four.plugins().len(), 1);
+        let error = with(config(1), Some(&registry)).unwrap().lr(2).unwrap_err().to_string();
+        assert!(error.contains("in lr: answered Some(-1.0) for epoch 2; wanted a number from 0 up"), "{error}");
+        let error = with(serde_json::json!({"lr_schedule": "polly"}), Some(&registry)).err().unwrap().to_string();
+        assert!(error.starts_with("no lr_schedule is called `polly`; did you mean `poly`?"), "{error}");
     }
 
     #[test]

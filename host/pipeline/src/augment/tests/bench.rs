@@ -40,7 +40,7 @@ fn report(patch: &[usize], image: [usize; 3], repeats: u64) {
     let size = volume_shape(&found.initial_patch).unwrap();
     let start = [0, 1, 2].map(|k| (image[k] as isize - size[k] as isize) / 2);
     let source = Source { data: &data, seg: vec![&seg], shape: image, start, size };
-    let mean = milliseconds(repeats, |draw| pipeline.apply(&source, &Stream::new(7, &[draw])));
+    let mean = milliseconds(repeats, |draw| pipeline.apply(&source, &Stream::new(7, &[draw])).unwrap());
     println!("patch {patch:?} from {:?}: {mean:.2} ms a sample", found.initial_patch);
     let shape = pipeline.patch();
     let turn = milliseconds(repeats / 8, |_| resample(&source, shape, &rotation(0, 0.3)));

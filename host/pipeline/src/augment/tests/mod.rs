@@ -4,6 +4,7 @@ mod bench;
 mod intensity;
 mod labels;
 mod pipeline;
+mod plugged;
 mod space;
 
 use super::{Sample, Source, Stream};

@@ -3,7 +3,7 @@ use super::{likely, noisy, source};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-fn spec() -> AugmentSpec {
+pub(super) fn spec() -> AugmentSpec {
     AugmentSpec {
         patch: vec![6, 8, 10],
         rotation: (-0.5, 0.5),
@@ -59,7 +59,7 @@ fn steps_happen_with_their_probability() {
     counts.iter().for_each(|(p, count)| pipeline.add(*p, Count(count.clone())));
     let sample = noisy([2, 2, 2], 0);
     let n = 10_000;
-    (0..n).for_each(|draw| drop(pipeline.apply(&source(&sample), &Stream::new(1, &[draw]))));
+    (0..n).for_each(|draw| drop(pipeline.apply(&source(&sample), &Stream::new(1, &[draw])).unwrap()));
     for (p, count) in counts {
         let hits = count.load(Ordering::Relaxed);
         assert!(likely(hits, n as usize, p) || hits as f64 == n as f64 * p, "{p}: {hits}");
@@ -87,7 +87,7 @@ fn each_axis_is_mirrored_half_the_time() {
 fn an_example_depends_on_its_stream_alone() {
     let sample = noisy([12, 14, 16], 3);
     let pipeline = Pipeline::training(&spec()).unwrap();
-    let example = |draw| pipeline.apply(&source(&sample), &Stream::new(4, &[draw]));
+    let example = |draw| pipeline.apply(&source(&sample), &Stream::new(4, &[draw])).unwrap();
     let first: Vec<_> = (0..12).map(example).collect();
     let again: Vec<_> = (0..12).rev().map(example).rev().collect();
     assert_eq!(first, again);
@@ -101,7 +101,7 @@ fn an_example_depends_on_its_stream_alone() {
 #[test]
 fn validation_is_the_middle_of_the_window() {
     let sample = noisy([12, 14, 16], 3);
-    let example = Pipeline::validation(&spec()).unwrap().apply(&source(&sample), &Stream::new(0, &[]));
+    let example = Pipeline::validation(&spec()).unwrap().apply(&source(&sample), &Stream::new(0, &[])).unwrap();
     let middle = ndarray::s![.., 3..9, 3..11, 3..13];
     assert_eq!(example.data, sample.data.slice(middle));
     assert_eq!(example.targets[0], sample.seg.slice(middle).mapv(|l| l.max(0)));
@@ -117,7 +117,7 @@ fn a_2d_pipeline_mirrors_and_turns_in_the_plane() {
     let mut window = source(&sample);
     (window.start, window.size) = ([1, 2, 2], [1, 16, 16]);
     for draw in 0..50 {
-        let example = pipeline.apply(&window, &Stream::new(6, &[draw]));
+        let example = pipeline.apply(&window, &Stream::new(6, &[draw])).unwrap();
         assert_eq!((example.data.dim(), example.targets[1].dim()), ((2, 1, 8, 10), (1, 1, 4, 5)));
     }
 }

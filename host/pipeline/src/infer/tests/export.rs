@@ -32,7 +32,7 @@ fn exports_of_the_reference() {
         }
         let (plans, dataset) = (Plans::read(&folder.join("plans.json")).unwrap(), DatasetJson::read(&folder).unwrap());
         let configuration = plans.configuration(plans.configurations.keys().next().unwrap()).unwrap();
-        let model = LoadedModel { plans: &plans, configuration: &configuration, dataset: &dataset, predictors: &[] };
+        let model = LoadedModel { plugins: None, plans: &plans, configuration: &configuration, dataset: &dataset, predictors: &[] };
         let (image, _) = read_channels(&[folder.join("in_0000.nii.gz")]).unwrap();
         let (seg, _) = read_labels(&folder.join("in_seg.nii.gz"), &dataset).unwrap();
         let properties = preprocess_case(image, Some(seg), &plans, &configuration, &dataset).unwrap().properties;
@@ -72,7 +72,8 @@ fn crop() -> (CaseProperties, Array4<f32>) {
 fn the_crop_goes_back_to_its_place() {
     let (plans, dataset) = (plans(1), dataset(1));
     let configuration = plans.configuration("3d_fullres").unwrap();
-    let export = Export::new(&LoadedModel { plans: &plans, configuration: &configuration, dataset: &dataset, predictors: &[] }).unwrap();
+    let export =
+        Export::new(&LoadedModel { plugins: None, plans: &plans, configuration: &configuration, dataset: &dataset, predictors: &[] }).unwrap();
     let (properties, logits) = crop();
     let wanted = Array3::from_shape_fn((3, 2, 4), |(z, y, x)| if x == 2 && z >= 1 { 1 + ((z - 1 + y) % 2) as i16 } else { 0 });
     let segmentation = export.segmentation(&logits, &properties).unwrap();
@@ -91,7 +92,8 @@ fn the_crop_goes_back_to_its_place() {
 fn properties_that_contradict_themselves_are_refused() {
     let (plans, dataset) = (plans(1), dataset(1));
     let configuration = plans.configuration("3d_fullres").unwrap();
-    let export = Export::new(&LoadedModel { plans: &plans, configuration: &configuration, dataset: &dataset, predictors: &[] }).unwrap();
+    let export =
+        Export::new(&LoadedModel { plugins: None, plans: &plans, configuration: &configuration, dataset: &dataset, predictors: &[] }).unwrap();
     let (properties, logits) = crop();
     let error = |properties: &CaseProperties| export.segmentation(&logits, properties).unwrap_err().to_string();
     assert!(error(&CaseProperties { bbox_used_for_cropping: vec![[2, 9], [1, 3], [0, 2]], ..properties.clone() }).contains("[2, 9]"));

@@ -60,7 +60,7 @@ impl Lab {
 
     fn predict(&self, configuration: &str, network: &dyn Predictor, options: &PredictOptions) -> Result<crate::infer::Predicted> {
         let configuration: Configuration = self.plans.configuration(configuration).unwrap();
-        let model = LoadedModel { plans: &self.plans, configuration: &configuration, dataset: &self.dataset, predictors: &[network] };
+        let model = LoadedModel { plugins: None, plans: &self.plans, configuration: &configuration, dataset: &self.dataset, predictors: &[network] };
         predict_folder(&model, options, &silent)
     }
 }

@@ -17,7 +17,7 @@ fn with_segmenter(patch: usize, probabilities: bool, ask: impl FnOnce(&Segmenter
     let plans = plans(1);
     let configuration = plans.configuration("3d_fullres").unwrap();
     let predictors: [&dyn Predictor; 1] = [&Pointwise { classes: 118, mirror_axes: vec![] }];
-    let model = LoadedModel { plans: &plans, configuration: &configuration, dataset: &dataset, predictors: &predictors };
+    let model = LoadedModel { plugins: None, plans: &plans, configuration: &configuration, dataset: &dataset, predictors: &predictors };
     let (export, window) = (Export::new(&model).unwrap(), Window::new(&[patch; 3]));
     ask(&Segmenter::new(&model, &window, &export, probabilities));
 }

@@ -211,7 +211,7 @@ fn three_cases_from_images_to_scores() {
         std::fs::copy(folder.join(format!("predict/prob3_small/{case}.nii.gz")), wanted.join(format!("{case}.nii.gz"))).unwrap();
     }
     let predictors: [&dyn Predictor; 1] = [&network];
-    let model = LoadedModel { plans: &plans, configuration: &configuration, dataset: &dataset, predictors: &predictors };
+    let model = LoadedModel { plugins: None, plans: &plans, configuration: &configuration, dataset: &dataset, predictors: &predictors };
     let options = PredictOptions { save_probabilities: true, ..PredictOptions::new(&images, &output) };
     assert_eq!(predict_folder(&model, &options, &silent).unwrap().done, cases);
 

@@ -60,7 +60,7 @@ fn a_fold_is_predicted_and_scored() {
     }
     let network = Pointwise { classes: 3, mirror_axes: vec![0, 1, 2] };
     let predictors: [&dyn Predictor; 1] = [&network];
-    let model = LoadedModel { plans: &plans, configuration: &own, dataset: &dataset, predictors: &predictors };
+    let model = LoadedModel { plugins: None, plans: &plans, configuration: &own, dataset: &dataset, predictors: &predictors };
     let (output, next) = (dir.path().join("fold_0/validation"), dir.path().join("predicted_next_stage/coarse"));
     let cases = ["c".to_owned(), "a".to_owned()];
     let options = ValidationOptions {
@@ -145,7 +145,7 @@ fn a_cascade_is_validated_with_the_previous_stage() {
         num_processes: 1,
     };
     let predictors: [&dyn Predictor; 1] = [&Previous];
-    let model = LoadedModel { plans: &plans, configuration: &configuration, dataset: &dataset, predictors: &predictors };
+    let model = LoadedModel { plugins: None, plans: &plans, configuration: &configuration, dataset: &dataset, predictors: &predictors };
     let summary = validate(&model, &options, &silent).unwrap();
     assert_eq!(read_segmentation(output.join("a.nii.gz")).unwrap().0, swapped);
     assert_eq!(summary.foreground_mean.dice, 0.0);

@@ -23,7 +23,7 @@ pub(super) fn compare(
     let what = format!("{folder}/export.npz");
     let arrays = desk.arrays(&what, Use::Compared)?;
     let logits: Array4<f32> = arrays.f32::<Ix4>("logits_f16")?;
-    let export = Export::new(&LoadedModel { plans, configuration, dataset, predictors: &[] })?;
+    let export = Export::new(&LoadedModel { plugins: None, plans, configuration, dataset, predictors: &[] })?;
     let segmentation = export.segmentation(&logits, properties)?;
     let (mut probabilities, mut class) = (Array4::zeros((logits.dim().0, 0, 0, 0)), 0);
     export.probabilities(&logits, properties, |own| {
