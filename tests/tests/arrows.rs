@@ -22,7 +22,7 @@ fn root() -> &'static Path {
 
 /// Name and normal dependencies of every crate of the workspace.
 fn crates() -> BTreeMap<String, (String, Vec<String>)> {
-    let folders = ["plugin-api", "host/*", "plugins/*", "tests/fixtures/*"];
+    let folders = ["plugin-api", "host/*", "plugins/*", "examples/*", "tests/fixtures/*"];
     let mut found = BTreeMap::new();
     for pattern in folders {
         let paths: Vec<_> = match pattern.strip_suffix("/*") {
