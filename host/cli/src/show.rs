@@ -29,6 +29,18 @@ pub(crate) fn note(text: &str) {
     BARS.suspend(|| drop(writeln!(io::stderr(), "{text}")));
 }
 
+/// Rows as columns, each as wide as its widest cell: the first to the left, the others to the right.
+pub(crate) fn columns<const N: usize>(rows: &[[String; N]]) -> String {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..N).map(width).collect();
+    let line = |row: &[String; N]| {
+        let cells = row.iter().zip(&widths).enumerate();
+        let cells = cells.map(|(column, (cell, width))| if column == 0 { format!("  {cell:width$}") } else { format!("  {cell:>width$}") });
+        cells.collect::<String>().trim_end().to_owned()
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
 /// The log of the libraries; `nnUNet_verbose` and `--verbose` ask for all of it.
 pub(crate) fn log(verbose: bool) {
     let filter = if verbose { "warn,host=debug,pipeline=debug,registry=debug,engine=debug,volume=debug" } else { "warn" };

@@ -5,6 +5,7 @@ pub mod checkpoint;
 pub mod convert;
 pub mod crossval;
 pub mod dataset;
+pub mod doctor;
 pub mod ensemble;
 pub mod error;
 pub mod evaluate;

@@ -43,6 +43,7 @@ pub use registry::{Kind, Options, Registry};
 pub use scan::{Judgement, State, judge};
 pub use search::{Candidate, Origin, Place, SearchPath};
 pub use source::{ArchitectureSource, LossSource, Provenance};
+pub use suggest::nearest;
 pub use trust::trust;
 
 /// `Result` with this crate's [`Error`].

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 /// The name with the fewest edits, if they are few for its length; ties go to the first.
-pub(crate) fn nearest(name: &str, known: &[String]) -> Option<String> {
+pub fn nearest(name: &str, known: &[String]) -> Option<String> {
     let limit = (name.chars().count() / 3).max(2);
     known
         .iter()

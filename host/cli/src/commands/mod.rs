@@ -2,10 +2,12 @@
 
 mod accumulate_crossval_results;
 mod apply_postprocessing;
+mod completions;
 mod convert_msd_dataset;
 mod convert_old_nnunet_dataset;
 mod demo;
 mod determine_postprocessing;
+mod doctor;
 mod download_pretrained_model_by_url;
 mod ensemble;
 mod evaluate_folder;
@@ -16,10 +18,12 @@ mod find_best_configuration;
 mod install_pretrained_model_from_zip;
 mod link;
 mod list_plugins;
+mod man;
 mod move_plans_between_datasets;
 mod parity;
 mod plan_and_preprocess;
 mod plan_experiment;
+mod plans;
 mod plot_overlay_pngs;
 mod predict;
 mod predict_from_modelfolder;
@@ -44,6 +48,7 @@ const ALL: &[Entry] = &[
     Entry::nnunet::<predict_from_modelfolder::PredictFromModelfolder>(),
     Entry::nnunet::<evaluate_folder::EvaluateFolder>(),
     Entry::nnunet::<evaluate_simple::EvaluateSimple>(),
+    Entry::own::<plans::PlansCommand>(),
     Entry::own::<verify::Verify>(),
     Entry::nnunet::<accumulate_crossval_results::AccumulateCrossvalResults>(),
     Entry::nnunet::<find_best_configuration::FindBestConfiguration>(),
@@ -62,8 +67,11 @@ const ALL: &[Entry] = &[
     Entry::own::<validate_plugin::ValidatePlugin>(),
     Entry::own::<validate_plugin::RunCheck>(),
     Entry::own::<parity::ParityCommand>(),
+    Entry::own::<doctor::Doctor>(),
     Entry::own::<demo::Demo>(),
     Entry::own::<link::Link>(),
+    Entry::own::<completions::Completions>(),
+    Entry::own::<man::Man>(),
 ];
 
 /// A command: its flags are its fields.
@@ -135,7 +143,8 @@ pub(crate) fn parse(called_as: Option<&str>, arguments: Vec<OsString>) -> Result
     }
 }
 
-fn host() -> clap::Command {
+/// The program with all its commands: what is parsed, and what help, man pages and completions are made of.
+pub(crate) fn host() -> clap::Command {
     clap::Command::new("host")
         .bin_name("host")
         .version(env!("CARGO_PKG_VERSION"))

@@ -74,6 +74,9 @@ pub(crate) struct Train {
     /// Validation iterations an epoch [default: the trainer config's]
     #[arg(long = "val-iterations", value_name = "N")]
     val_iterations: Option<usize>,
+    /// End after this many epochs without a better running mean of the pseudo Dice [default: never]
+    #[arg(long, value_name = "EPOCHS", value_parser = clap::value_parser!(u32).range(1..))]
+    patience: Option<u32>,
     /// What all random numbers come from [default: drawn]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -146,6 +149,7 @@ impl Train {
             epochs: self.epochs,
             iterations: self.iterations,
             validation_iterations: self.val_iterations,
+            patience: self.patience.map(|epochs| epochs as usize),
             seed: self.seed,
             gpu_memory_target: self.gpu_memory_target,
             stop: stop.clone(),

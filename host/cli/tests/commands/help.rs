@@ -25,6 +25,10 @@ fn of_each_command() {
         "predict_from_modelfolder",
         "evaluate_folder",
         "evaluate_simple",
+        "plans",
+        "plans check",
+        "plans show",
+        "plans diff",
         "verify",
         "accumulate_crossval_results",
         "find_best_configuration",
@@ -42,8 +46,11 @@ fn of_each_command() {
         "trust",
         "validate-plugin",
         "parity",
+        "doctor",
         "demo",
         "link",
+        "completions",
+        "man",
     ];
     for command in commands {
         assert_snapshot!(format!("help_{command}"), user.host(&format!("{command} --help")).succeeded());

@@ -2,10 +2,13 @@
 #![allow(clippy::unwrap_used)]
 
 mod after_training;
+mod doctor;
 mod errors;
 mod help;
 mod links;
+mod manuals;
 mod parity;
+mod plans;
 mod plugin_folder;
 mod plugins;
 mod verify;

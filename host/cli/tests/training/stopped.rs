@@ -31,3 +31,44 @@ fn a_signal_ends_it_after_the_iteration_and_says_how_to_go_on() {
         fs::remove_dir_all(tree.path("res")).unwrap();
     }
 }
+
+#[test]
+fn a_file_called_stop_ends_it_after_the_epoch() {
+    let tree = Tree::phantom();
+    tree.done("plan_and_preprocess -d 999 -c 3d_fullres");
+    tree.add_small(Some([16, 16, 16]), &[4, 8]);
+    let fold = tree.path("res").join(&tree.dataset).join("nnUNetTrainer__nnUNetPlans__small/fold_0");
+    fs::create_dir_all(&fold).unwrap();
+    fs::write(fold.join("stop"), "").unwrap();
+    let line = "train 999 small 0 --epochs 3 --iterations 2 --val-iterations 1 --seed 1 -device cpu";
+    let output = tree.host(line).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    assert!(said.contains("stopped in fold 0 after 1 epochs and 0 iterations"), "{said}");
+    assert!(!fold.join("stop").exists() && fold.join("checkpoint_latest.pth").exists());
+
+    // the second run goes on, and its curves begin where those of the first ended
+    tree.done(&format!("{line} --c"));
+    let table = fs::read_to_string(fold.join("metrics.csv")).unwrap();
+    let epochs: Vec<&str> = table.lines().skip(1).map(|row| row.split(',').next().unwrap()).collect();
+    assert_eq!(epochs, ["0", "1", "2"]);
+    let events = fs::read_dir(&fold).unwrap().filter(|e| e.as_ref().unwrap().file_name().to_string_lossy().starts_with("events.out.tfevents."));
+    assert_eq!(events.count(), 2);
+}
+
+#[test]
+fn patience_ends_it_where_nothing_is_learned_any_more() {
+    let tree = Tree::phantom();
+    tree.done("plan_and_preprocess -d 999 -c 3d_fullres");
+    tree.add_small(Some([16, 16, 16]), &[4, 8]);
+    let output = tree.host("train 999 small 0 --epochs 60 --iterations 1 --val-iterations 1 --patience 2 --seed 1 -device cpu").output().unwrap();
+    let log = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(log.contains("the EMA of the pseudo Dice did not rise for 2 epochs; training ends after "), "{log}");
+    let fold = tree.path("res").join(&tree.dataset).join("nnUNetTrainer__nnUNetPlans__small/fold_0");
+    let last = pipeline::checkpoint::read(&fold.join("checkpoint_final.pth")).unwrap();
+    let ema = &last.logging.ema_fg_dice;
+    assert!(last.current_epoch < 60 && ema.len() == last.current_epoch && fold.join("validation/summary.json").exists());
+    let best = |part: &[f64]| part.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    assert!(best(&ema[ema.len() - 2..]) <= best(&ema[..ema.len() - 2]), "{ema:?}");
+}

@@ -63,6 +63,17 @@ impl Level {
     }
 }
 
+/// What the kernels run on: the instruction set that this processor has and they are compiled for.
+pub fn instructions() -> &'static str {
+    match Level::best() {
+        Level::Portable => "portable code",
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx2 => "AVX2 and FMA",
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx512 => "AVX-512",
+    }
+}
+
 /// Work that is written over [`Vector`] and compiled for each level. `run` and all that it calls must be `#[inline(always)]`.
 pub(super) trait Job {
     /// # Safety

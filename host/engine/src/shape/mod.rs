@@ -17,6 +17,7 @@ mod layout;
 mod loss;
 mod memory;
 mod network;
+mod parts;
 mod recorder;
 mod reduce;
 #[cfg(test)]
@@ -28,6 +29,7 @@ pub use check::{MAX_RANK, check_shape, text};
 pub use cost::flops;
 pub use elementwise::broadcast;
 pub use loss::{LossHead, trace_loss};
+pub use parts::Part;
 pub use trace::{Node, NodeKind, ParamInfo, Trace, TraceError, Value, ValueKind, planning_size, trace};
 
 use check::Call;

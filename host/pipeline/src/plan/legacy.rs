@@ -10,7 +10,7 @@ const DECODER: &str = "n_conv_per_stage_decoder";
 const STRIDES: &str = "pool_op_kernel_sizes";
 const KERNELS: &str = "conv_kernel_sizes";
 const POOLS: &str = "num_pool_per_axis";
-const KEYS: [&str; 8] = [CLASS, BASE_FEATURES, MAX_FEATURES, ENCODER, DECODER, STRIDES, KERNELS, POOLS];
+pub(super) const KEYS: [&str; 8] = [CLASS, BASE_FEATURES, MAX_FEATURES, ENCODER, DECODER, STRIDES, KERNELS, POOLS];
 
 /// The keys of one configuration with those of old replaced by `architecture`.
 ///

@@ -1,9 +1,11 @@
 //! Training: epochs of iterations, checkpoints that a killed run goes on from, and the final validation.
 
 mod curves;
+mod events;
 mod fold;
 mod journal;
 mod memory;
+mod metrics;
 mod model;
 mod pseudo_dice;
 mod run;
@@ -53,6 +55,8 @@ pub struct TrainOptions {
     pub iterations: Option<usize>,
     /// Instead of 50 validation iterations an epoch.
     pub validation_iterations: Option<usize>,
+    /// Ends the epochs once so many of them brought no better running mean of the pseudo Dice.
+    pub patience: Option<usize>,
     /// What all random numbers come from; drawn if none.
     pub seed: Option<u64>,
     /// The memory that a step may take, GiB; what the processor has free if none, unknown on other devices.

@@ -5,7 +5,7 @@ use crate::{
     checkpoint::{self, Checkpoint},
     dataset::{DatasetJson, LabelManager},
     error::{Error, Result},
-    plan::{Configuration, Plans},
+    plan::{Configuration, Plans, patch_fault},
 };
 use engine::{
     Device, Model,
@@ -71,7 +71,10 @@ pub fn build_model(
         engine::Error::Component(e) => Error::from(source.from.failed(call, e)),
         other => Error::from(other),
     };
-    let trace = engine::shape::trace(&handle, spec, 1).map_err(|e| Error::invalid(format!("{} of {}: {e}", wanted.name, source.from.who())))?;
+    let trace = engine::shape::trace(&handle, spec, 1).map_err(|e| {
+        let hint = patch_fault(spec).map_or(String::new(), |fault| format!("; {fault}"));
+        Error::invalid(format!("{} of {}: {e}{hint}", wanted.name, source.from.who()))
+    })?;
     let model = Model::build(device, &handle, spec, seed).map_err(|e| failed("build", e))?;
     Ok((model, source.from.clone(), trace))
 }

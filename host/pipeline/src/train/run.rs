@@ -2,8 +2,10 @@
 
 use super::{
     Fold, Iteration, Observer, TrainOptions, curves,
+    events::Events,
     journal::{Journal, now},
     memory,
+    metrics,
     model::{Parts, forward_bytes, input_channels, task_of},
     pseudo_dice::{PseudoDice, nanmean},
     settings::Settings,
@@ -32,6 +34,9 @@ use std::{
 
 /// Random numbers of the validation batches come from another seed than those of the training.
 const VALIDATION_SEED: u64 = 0x5651_4c44;
+
+/// Whoever cannot send a signal puts this file into the fold's folder; the epoch is finished first.
+const STOP_FILE: &str = "stop";
 
 /// How a training ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,6 +75,8 @@ struct Run<'a> {
     epoch: usize,
     iteration: usize,
     losses: Vec<f32>,
+    /// Opened with the first epoch that ends.
+    events: Option<Events>,
 }
 
 /// Trains a fold, then validates it.
@@ -132,6 +139,7 @@ pub fn train(paths: &Paths, registry: &Registry, options: &TrainOptions, observe
         epoch: 0,
         iteration: 0,
         losses: vec![],
+        events: None,
     };
     let mut journal = Journal::open(&run.folder, found.is_some(), observer)?;
     for warning in warnings {
@@ -333,7 +341,7 @@ impl Run<'_> {
         let mut training = self.loader(data, true)?;
         let validates = !self.options.no_checkpoints && self.settings.validation_iterations > 0;
         let mut validation = if validates { Some(self.loader(data, false)?) } else { None };
-        while self.epoch < self.settings.epochs {
+        while self.epoch < self.settings.epochs && !self.patience_is_over() {
             let start = now();
             let lr = self.settings.lr(self.epoch)?;
             journal.line("")?;
@@ -357,11 +365,15 @@ impl Run<'_> {
                 None => (f64::NAN, vec![]),
             };
             self.end_epoch(start, lr, val_loss, dice, journal)?;
-            if self.options.stop.load(Ordering::Relaxed) && self.epoch < self.settings.epochs {
+            if self.asked_to_stop()? && self.epoch < self.settings.epochs {
                 return self.stop(journal).map(Some);
             }
         }
-        if !self.folder.join("checkpoint_final.pth").exists() || self.logging.lrs.len() == self.settings.epochs {
+        let early = self.patience_is_over();
+        if let (true, Some(epochs)) = (early, self.options.patience) {
+            journal.line(&format!("the EMA of the pseudo Dice did not rise for {epochs} epochs; training ends after {}", self.epoch))?;
+        }
+        if early || !self.folder.join("checkpoint_final.pth").exists() || self.logging.lrs.len() == self.settings.epochs {
             self.save("checkpoint_final.pth")?;
             let latest = self.folder.join("checkpoint_latest.pth");
             if latest.exists() {
@@ -370,6 +382,24 @@ impl Run<'_> {
         }
         journal.line("Training done.")?;
         Ok(None)
+    }
+
+    /// Whether the last `patience` epochs brought no better running mean of the pseudo Dice than those before them.
+    fn patience_is_over(&self) -> bool {
+        let ema = &self.logging.ema_fg_dice;
+        let Some(first) = self.options.patience.and_then(|patience| ema.len().checked_sub(patience)).filter(|&first| first > 0) else { return false };
+        let best = |part: &[f64]| part.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        best(&ema[first..]) <= best(&ema[..first])
+    }
+
+    /// A signal came, or there is a file called `stop` in the fold's folder; the file is taken away.
+    fn asked_to_stop(&self) -> Result<bool> {
+        let file = self.folder.join(STOP_FILE);
+        if file.exists() {
+            std::fs::remove_file(&file).map_err(Error::io("remove", &file))?;
+            return Ok(true);
+        }
+        Ok(self.options.stop.load(Ordering::Relaxed))
     }
 
     fn stop(&self, journal: &mut Journal<'_>) -> Result<Outcome> {
@@ -416,6 +446,7 @@ impl Run<'_> {
         journal.line(&format!("val_loss {val_loss:.4}"))?;
         journal.line(&format!("Pseudo dice [{}]", dice.iter().map(|d| format!("{d:.4}")).collect::<Vec<_>>().join(", ")))?;
         journal.line(&format!("Epoch time: {:.2} s", now() - start))?;
+        self.record()?;
         self.epoch += 1;
         (self.iteration, self.losses) = (0, vec![]);
         if !self.options.no_checkpoints {
@@ -429,6 +460,16 @@ impl Run<'_> {
             }
         }
         curves::draw(&self.folder.join("progress.png"), &self.logging)
+    }
+
+    /// The epoch that ended, for spreadsheets and for TensorBoard.
+    fn record(&mut self) -> Result<()> {
+        metrics::write(&self.folder.join("metrics.csv"), &self.logging)?;
+        let events = match &mut self.events {
+            Some(events) => events,
+            none => none.insert(Events::create(&self.folder, now())?),
+        };
+        events.epoch(now(), self.epoch, &metrics::scalars(&self.logging, self.epoch))
     }
 
     fn save(&self, name: &str) -> Result<()> {

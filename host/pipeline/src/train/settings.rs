@@ -263,6 +263,7 @@ mod tests {
             epochs: None,
             iterations: None,
             validation_iterations: None,
+            patience: None,
             seed: None,
             gpu_memory_target: None,
             stop: Default::default(),

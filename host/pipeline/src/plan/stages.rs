@@ -1,0 +1,47 @@
+//! What the network of a configuration looks like, without a value being computed.
+
+use super::{Configuration, review::patch_fault};
+use crate::{
+    dataset::DatasetJson,
+    error::{Error, Result},
+};
+use engine::shape::Part;
+use registry::Registry;
+use serde_json::Map;
+
+/// The network of a configuration, for a batch of the plan's size.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stages {
+    /// Its parts, in the order of a forward; figures are for one sample.
+    pub parts: Vec<Part>,
+    /// Numbers in its trainable parameters.
+    pub parameters: u64,
+    /// Floating-point operations of a forward of one sample.
+    pub flops: u64,
+    /// Peak of the activations of a training iteration, bytes, for the whole batch.
+    pub training_bytes: u64,
+    /// Peak of the activations of a prediction of one patch, bytes.
+    pub inference_bytes: u64,
+}
+
+/// The network that `configuration` names, for the images and labels of `dataset`.
+///
+/// # Errors
+/// The architecture is not there, refuses the plan, or cannot take the patch; the axis and its divisor are named.
+pub fn stages(registry: &Registry, configuration: &Configuration, dataset: &DatasetJson) -> Result<Stages> {
+    let labels = dataset.label_manager()?;
+    let previous = if configuration.previous_stage.is_some() { labels.foreground_labels().len() } else { 0 };
+    let spec = configuration.network_spec(dataset.channel_names.len() + previous, labels.num_outputs(), true);
+    let name = spec.network_class_name.rsplit('.').next().unwrap_or_default();
+    let architecture = registry.architecture(name)?.create(&Map::new())?;
+    let traced = |batch| {
+        engine::shape::trace(&architecture, &spec, batch).map_err(|error| {
+            let hint = patch_fault(&spec).map_or(String::new(), |fault| format!("; {fault}"));
+            Error::invalid(format!("{name}: {error}{hint}"))
+        })
+    };
+    let one = traced(1)?;
+    let training_bytes = traced(configuration.batch_size)?.activation_bytes;
+    let (parameters, flops) = (one.parameter_count(), one.flops);
+    Ok(Stages { parts: one.parts(), parameters, flops, training_bytes, inference_bytes: one.inference_bytes })
+}
