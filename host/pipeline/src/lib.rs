@@ -23,6 +23,7 @@ pub mod plan;
 pub mod postprocess;
 pub mod preprocess;
 pub mod progress;
+pub mod report;
 pub mod select;
 pub mod share;
 pub mod splits;

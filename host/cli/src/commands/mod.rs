@@ -28,6 +28,8 @@ mod plot_overlay_pngs;
 mod predict;
 mod predict_from_modelfolder;
 mod preprocess;
+mod relabel;
+mod report;
 mod train;
 mod trust;
 mod validate_plugin;
@@ -49,7 +51,9 @@ const ALL: &[Entry] = &[
     Entry::nnunet::<evaluate_folder::EvaluateFolder>(),
     Entry::nnunet::<evaluate_simple::EvaluateSimple>(),
     Entry::own::<plans::PlansCommand>(),
+    Entry::own::<report::ReportCommand>(),
     Entry::own::<verify::Verify>(),
+    Entry::own::<relabel::Relabel>(),
     Entry::nnunet::<accumulate_crossval_results::AccumulateCrossvalResults>(),
     Entry::nnunet::<find_best_configuration::FindBestConfiguration>(),
     Entry::nnunet::<ensemble::Ensemble>(),

@@ -20,7 +20,7 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 /// A user with a small dataset that was planned and preprocessed, with a network of two stages.
-fn planned() -> User {
+pub(crate) fn planned() -> User {
     let user = User::new();
     let spec = PhantomSpec { dataset: DATASET.into(), cases: 5, test_cases: 1, shape: vec![12, 14, 13], ..PhantomSpec::default() };
     phantom::write(&user.path("nnUNet_raw"), &spec).unwrap();

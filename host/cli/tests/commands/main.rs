@@ -11,6 +11,8 @@ mod parity;
 mod plans;
 mod plugin_folder;
 mod plugins;
+mod relabel;
+mod report;
 mod verify;
 
 use std::{

@@ -3,6 +3,7 @@
 mod cases;
 mod integrity;
 mod labels;
+mod relabel;
 mod repair;
 #[cfg(test)]
 mod tests;
@@ -10,6 +11,7 @@ mod tests;
 pub use cases::{Case, images_in, missing_channel, training_cases};
 pub use integrity::{Inspection, Misplaced, inspect, verify};
 pub use labels::{LabelManager, Nonlinearity};
+pub use relabel::{Renumbering, consecutive, label_values, relabel};
 pub use repair::{repair, repaired};
 
 use std::path::Path;

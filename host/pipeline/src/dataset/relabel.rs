@@ -1,0 +1,127 @@
+//! Label values that are not 0, 1, 2, ...: masks of 0 and 255, challenges that number 0, 1, 2, 4.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use serde_json::{Map, Value};
+use volume::image::write_segmentation;
+
+use super::{Case, DatasetJson, training_cases};
+use crate::error::{Error, Result};
+use crate::json;
+use crate::progress::{Report, for_each_case};
+
+/// Which value becomes which.
+pub type Renumbering = BTreeMap<i16, i16>;
+
+/// The values of all label images of the raw dataset in `raw`, with the number of cases that have them.
+///
+/// # Errors
+/// There is no case, or a label image cannot be read; the case is named.
+pub fn label_values(raw: &Path, workers: usize, report: Report<'_>) -> Result<BTreeMap<i16, usize>> {
+    let (dataset, cases) = cases(raw)?;
+    let reader = dataset.reader()?;
+    let values = |case: &Case| {
+        let (labels, _) = reader.read_segmentation(&case.label)?;
+        let mut values: Vec<i16> = Vec::new();
+        let mut last = None;
+        for &value in &labels {
+            // neighbours mostly have one value
+            if last != Some(value) && !values.contains(&value) {
+                values.push(value);
+            }
+            last = Some(value);
+        }
+        Ok(values)
+    };
+    let mut found = BTreeMap::new();
+    for value in for_each_case("read labels", &cases, |case| &case.name, workers, report, values)?.into_iter().flatten() {
+        *found.entry(value).or_insert(0) += 1;
+    }
+    Ok(found)
+}
+
+/// The renumbering that makes `values` consecutive and keeps their order: 0 stays 0, and what is below 0 or left over comes after.
+pub fn consecutive(values: &BTreeMap<i16, usize>) -> Renumbering {
+    let rest = values.keys().copied().filter(|&value| value > 0).chain(values.keys().copied().filter(|&value| value < 0));
+    std::iter::once((0, 0)).chain(rest.zip(1..)).collect()
+}
+
+/// Writes copies of all label images with `map` applied to `output/labelsTr`, and a `dataset.json` that names the new values; the dataset stays as it is.
+/// Names follow their values; a value without a name gets `label_N`.
+///
+/// # Errors
+/// A value that a label image has is not in `map` (the case is named); a file cannot be read or written.
+pub fn relabel(raw: &Path, map: &Renumbering, output: &Path, workers: usize, report: Report<'_>) -> Result<()> {
+    let (dataset, cases) = cases(raw)?;
+    let reader = dataset.reader()?;
+    let folder = output.join("labelsTr");
+    std::fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
+    let write = |case: &Case| {
+        let (mut labels, geometry) = reader.read_segmentation(&case.label)?;
+        let mut unknown = None;
+        labels.mapv_inplace(|value| match map.get(&value) {
+            Some(&new) => new,
+            None => {
+                unknown = Some(value);
+                value
+            }
+        });
+        if let Some(value) = unknown {
+            return Err(Error::content(&case.label, format!("has the value {value}, which no --map names; add --map {value}=NEW")));
+        }
+        let name = case.label.file_name().map(PathBuf::from).unwrap_or_default();
+        Ok(write_segmentation(folder.join(name), &labels, &geometry)?)
+    };
+    for_each_case("relabel", &cases, |case| &case.name, workers, report, write)?;
+    let mut about: Map<String, Value> = json::read(&raw.join("dataset.json"))?;
+    about.insert("labels".into(), names(about.get("labels"), map).into());
+    json::write(&output.join("dataset.json"), &about)
+}
+
+/// The entries of `labels` with the values that `map` gives them. Names whose values fall together keep the first.
+fn names(labels: Option<&Value>, map: &Renumbering) -> Map<String, Value> {
+    let old: Vec<(&String, i16)> =
+        labels.and_then(Value::as_object).into_iter().flatten().filter_map(|(name, v)| Some((name, i16::try_from(v.as_i64()?).ok()?))).collect();
+    let mut new: Vec<i16> = map.values().copied().collect();
+    new.sort_unstable();
+    new.dedup();
+    let name = |value: i16| {
+        let from = old.iter().find(|(_, before)| map.get(before) == Some(&value)).map(|(name, _)| (*name).clone());
+        from.unwrap_or_else(|| if value == 0 { "background".to_owned() } else { format!("label_{value}") })
+    };
+    new.into_iter().map(|value| (name(value), value.into())).collect()
+}
+
+fn cases(raw: &Path) -> Result<(DatasetJson, Vec<Case>)> {
+    let dataset = DatasetJson::read(raw)?;
+    let cases = training_cases(raw, &dataset)?;
+    if cases.is_empty() {
+        return Err(Error::content(raw, format!("there is no training image that ends in {}", dataset.file_ending)));
+    }
+    Ok((dataset, cases))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn values_become_consecutive_in_their_order() {
+        let of = |values: &[i16]| consecutive(&values.iter().map(|&v| (v, 1)).collect()).into_iter().collect::<Vec<_>>();
+        assert_eq!(of(&[0, 255]), [(0, 0), (255, 1)]);
+        assert_eq!(of(&[0, 1, 2, 4]), [(0, 0), (1, 1), (2, 2), (4, 3)]);
+        assert_eq!(of(&[3, -1]), [(-1, 2), (0, 0), (3, 1)]);
+    }
+
+    #[test]
+    fn names_follow_their_values() {
+        let labels = json!({"background": 0, "edema": 2, "enhancing": 4, "core": 1});
+        let map = consecutive(&[0, 1, 2, 4, 7].into_iter().map(|v| (v, 1)).collect());
+        assert_eq!(Value::from(names(Some(&labels), &map)), json!({"background": 0, "core": 1, "edema": 2, "enhancing": 3, "label_4": 4}));
+        assert_eq!(Value::from(names(None, &consecutive(&[(255, 1)].into()))), json!({"background": 0, "label_1": 1}));
+    }
+}
