@@ -104,7 +104,7 @@ fn check(file: &Path, registry: &Registry) -> Result<(), Failure> {
             show::line(&format!("{}: {} configurations can be followed", file.display(), plans.configurations.len()));
             Ok(())
         }
-        faults => Err(Failure::Plain(format!("{} has {faults} of what cannot be followed", file.display()))),
+        faults => Err(Failure::Plain(format!("{}: {faults} of the above keep it from being followed", file.display()))),
     }
 }
 

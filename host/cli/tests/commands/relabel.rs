@@ -35,7 +35,7 @@ fn first_it_says_what_it_would_do() {
 
     user.host_with_folders("relabel -d 1 --np 1 --yes").finished();
     let (labels, geometry) = read_segmentation(user.path(&format!("{RAW}/relabelled/labelsTr/a.nii.gz"))).unwrap();
-    assert_eq!((labels[[2, 0, 0]], geometry), (2, Geometry::of_spacing([2.0, 1.0, 1.0])));
+    assert_eq!((labels[[2, 0, 0]], geometry.spacing), (2, [2.0, 1.0, 1.0]));
     let (before, _) = read_segmentation(user.path(&format!("{RAW}/labelsTr/a.nii.gz"))).unwrap();
     assert_eq!(before[[2, 0, 0]], 4, "the original was touched");
     let about: Value = serde_json::from_slice(&fs::read(user.path(&format!("{RAW}/relabelled/dataset.json"))).unwrap()).unwrap();

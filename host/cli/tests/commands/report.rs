@@ -4,8 +4,8 @@ use crate::{User, after_training::planned};
 use serde_json::{Value, json};
 use std::{
     fs,
-    io::{BufRead, BufReader},
-    process::{Child, Command, Stdio},
+    io::{BufRead, BufReader, Read},
+    process::{Child, ChildStdout, Command, Stdio},
 };
 
 const MODEL: &str = "nnUNet_results/Dataset001_Phantom/nnUNetTrainer__nnUNetPlans__3d_fullres";
@@ -40,6 +40,8 @@ fn a_page_about_a_model() {
 /// A browser that is driven by the WebDriver protocol.
 struct Browser {
     driver: Child,
+    /// Kept open: a driver that cannot write ends.
+    _said: BufReader<ChildStdout>,
     session: String,
 }
 
@@ -53,13 +55,14 @@ impl Browser {
                 return None;
             }
         };
-        let lines = BufReader::new(driver.stdout.take().unwrap()).lines();
-        let ready = lines.map_while(Result::ok).find_map(|line| Some(line.split("on port ").nth(1)?.trim_end_matches('.').to_owned()));
+        let mut said = BufReader::new(driver.stdout.take().unwrap());
+        let ready =
+            said.by_ref().lines().map_while(Result::ok).find_map(|line| Some(line.split("on port ").nth(1)?.trim_end_matches('.').to_owned()));
         let address = format!("http://127.0.0.1:{}", ready.unwrap());
         let wanted = json!({"capabilities": {"alwaysMatch": {"goog:chromeOptions": {"args": ["--headless=new", "--no-sandbox", "--disable-gpu"]}}}});
         let session = post(&format!("{address}/session"), &wanted);
         let session = format!("{address}/session/{}", session["sessionId"].as_str().unwrap());
-        Some(Browser { driver, session })
+        Some(Browser { driver, _said: said, session })
     }
 
     fn ask(&self, what: &str, with: Value) -> Value {
