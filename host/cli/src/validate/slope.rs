@@ -4,7 +4,10 @@ use engine::Random;
 
 /// Steps that are tried, as shares of the point's own size; one that agrees is enough, since rounding spoils the
 /// shortest and curvature the longest.
-const STEPS: [f64; 5] = [0.03, 0.01, 0.1, 0.003, 0.3];
+const STEPS: [f64; 7] = [0.03, 0.01, 0.1, 0.003, 0.3, 0.001, 0.0003];
+/// In a deep network the loss bends within longer steps than this. Shorter ones agree only where the slope is well above rounding: else any
+/// slope would.
+const PLAIN: f64 = 0.003;
 /// Largest deviation, relative to the larger of the two slopes.
 const TOLERANCE: f64 = 0.05;
 /// Rounding of a difference of two losses, relative to the loss.
@@ -55,10 +58,11 @@ pub(super) fn along<E>(mut f: impl FnMut(&[f32]) -> Result<f64, E>, at: &[f32], 
         let mut moved = |sign: f64| f(&at.iter().zip(&unit).map(|(v, d)| (f64::from(*v) + sign * h * d) as f32).collect::<Vec<_>>());
         let (up, down) = (moved(1.0)?, moved(-1.0)?);
         let slope = Slope { claimed, measured: (up - down) / (2.0 * h), rounding: ROUNDING * up.abs().max(down.abs()) / h };
-        if slope.agrees() {
+        let seen = step >= PLAIN || slope.tells();
+        if seen && slope.agrees() {
             return Ok(slope);
         }
-        if best.is_none_or(|b| slope.excess() < b.excess()) {
+        if seen && best.is_none_or(|b| slope.excess() < b.excess()) {
             best = Some(slope);
         }
     }
@@ -87,5 +91,12 @@ mod tests {
         assert!(!along(f, &at, &[0.0; 3], &[1.0, 1.0, -1.0]).unwrap().agrees());
         let nan = along(|_| Ok::<_, ()>(f64::NAN), &at, &right, &direction).unwrap();
         assert!(!nan.agrees());
+        // it bends within all but the shortest steps
+        let bent = |x: &[f32]| Ok::<_, ()>((5000.0 * f64::from(x[0])).sin());
+        assert!(along(bent, &[0.0], &[5000.0], &[1.0]).unwrap().agrees());
+        assert!(!along(bent, &[0.0], &[2500.0], &[1.0]).unwrap().agrees());
+        // a wrong slope that is small beside what the shortest steps round
+        let faint = |x: &[f32]| Ok::<_, ()>(1.0 + 1e-3 * f64::from(x[0]));
+        assert!(!along(faint, &[1.0], &[1.5e-3], &[1.0]).unwrap().agrees());
     }
 }

@@ -76,6 +76,26 @@ fn rows_4_to_7_the_dual_and_the_nested_network_train() {
     assert_eq!(tree.host(&line).output().unwrap().status.code(), Some(1));
 }
 
+/// The networks of `examples`, built as their authors would.
+#[test]
+fn the_example_networks_train() {
+    let tree = tree();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
+    for config in ["attention_unet", "mednext"] {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.current_dir(root.join("examples").join(config.replace('_', "-"))).args(["build", "--release", "--target-dir"]);
+        assert!(cargo.arg(root.join("target/fixtures")).status().unwrap().success(), "{config} does not build");
+        let name = format!("{}{config}{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
+        fs::copy(root.join("target/fixtures/release").join(&name), tree.path("plugins").join(&name)).unwrap();
+        tree.done(&format!(
+            "train 999 small 0 -tr {config} --plugins-dir plugins --epochs 2 --iterations 10 --val-iterations 1 --seed 1 -device cpu"
+        ));
+        let done = checkpoint::read(&fold(&tree, &format!("{config}__nnUNetPlans__small")).join("checkpoint_final.pth")).unwrap();
+        let losses = done.logging.train_losses;
+        assert!(losses.len() == 2 && losses[1] < losses[0], "{config}: {losses:?}");
+    }
+}
+
 fn spec(strides: &[&[usize]], patch: &[usize], first_kernel: usize) -> NetworkSpec {
     let (n, dims) = (strides.len(), patch.len());
     let kernel = |i: usize| (0..dims).map(|axis| if i == 0 && axis == 0 { first_kernel } else { 3 }).collect::<Vec<_>>();
