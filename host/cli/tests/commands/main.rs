@@ -4,6 +4,7 @@
 mod after_training;
 mod errors;
 mod help;
+mod instances;
 mod links;
 mod parity;
 mod plugin_folder;
