@@ -93,7 +93,13 @@ pub fn accumulate(
     for name in ["dataset.json", "plans.json"] {
         copy_atomic(&model.join(name), &output.join(name))?;
     }
-    evaluate::evaluate_folder(references, output, &dataset, &evaluate::Options { output: None, chill: true, num_processes }, report)
+    evaluate::evaluate_folder(
+        references,
+        output,
+        &dataset,
+        &evaluate::Options { output: None, chill: true, num_processes, ..Default::default() },
+        report,
+    )
 }
 
 /// The summary in `output`, if it is of these cases.

@@ -46,12 +46,19 @@ pub(crate) struct EvaluateOptions {
     /// Leave out references without a prediction
     #[arg(long)]
     chill: bool,
+    /// Score single lesions too (connected components): found or missed, matched by IoU, panoptic quality, CC-Dice (docs/losses.md)
+    #[arg(long)]
+    instances: bool,
+    /// IoU above which two components match, from 0 to below 1
+    #[arg(long, value_name = "IOU", default_value_t = 0.5, requires = "instances")]
+    iou: f64,
 }
 
 impl EvaluateOptions {
     pub(crate) fn get(&self) -> Result<evaluate::Options, Failure> {
         let num_processes = processes(self.processes, "nnUNet_def_n_proc", 8)?;
-        Ok(evaluate::Options { output: self.output.clone(), chill: self.chill, num_processes })
+        let instances = self.instances.then_some(self.iou);
+        Ok(evaluate::Options { output: self.output.clone(), chill: self.chill, num_processes, instances })
     }
 }
 
@@ -65,10 +72,17 @@ impl Run for EvaluateFolder {
     }
 }
 
-/// The mean Dice of each label or region, and of the foreground.
+/// The mean Dice of each label or region, and of the foreground; the means of single lesions if they were scored.
 pub(crate) fn show_scores(summary: &Summary) {
     for (structure, metrics) in &summary.mean {
         show::line(&format!("{structure}: Dice {:.4}", metrics.dice));
     }
     show::line(&format!("foreground mean of {} cases: Dice {:.4}", summary.metric_per_case.len(), summary.foreground_mean.dice));
+    let Some(instances) = &summary.instances else { return };
+    for (structure, m) in &instances.mean {
+        let (o, iou) = (m.overlap, m.iou);
+        let found = format!("lesion F1 {:.4} (sensitivity {:.4}, precision {:.4})", o.f1, o.sensitivity, o.precision);
+        let matched = format!("F1 {:.4} and panoptic quality {:.4} at IoU {}", iou.f1, iou.panoptic_quality, instances.iou_threshold);
+        show::line(&format!("{structure}: {found}; {matched}; CC-Dice {:.4}", m.cc_dice));
+    }
 }

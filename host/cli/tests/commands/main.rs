@@ -5,6 +5,7 @@ mod after_training;
 mod doctor;
 mod errors;
 mod help;
+mod instances;
 mod links;
 mod manuals;
 mod parity;

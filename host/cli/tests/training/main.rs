@@ -3,6 +3,7 @@
 
 mod extending;
 mod killed;
+mod losses;
 mod networks;
 mod panics;
 mod stopped;

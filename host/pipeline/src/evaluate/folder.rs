@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use ndarray::Array3;
 use volume::image::{ENDINGS, read_segmentation};
 
-use super::{CaseMetrics, Overlap, Structure, Summary};
+use super::{CaseInstances, CaseMetrics, Instances, Overlap, Structure, Summary, instance_metrics};
 use crate::dataset::{DatasetJson, read_labels};
 use crate::error::{Error, Result};
 use crate::progress::{Report, for_each_case};
 
 /// What evaluation can be told.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Options {
     /// The file to write; none: `summary.json` in the folder of predictions.
     pub output: Option<PathBuf>,
@@ -20,11 +20,13 @@ pub struct Options {
     pub chill: bool,
     /// Cases at a time, at most.
     pub num_processes: usize,
+    /// Single components are scored too; pairs match if their IoU is above this number, which is at least 0 and below 1.
+    pub instances: Option<f64>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { output: None, chill: false, num_processes: 8 }
+        Self { output: None, chill: false, num_processes: 8, instances: None }
     }
 }
 
@@ -48,7 +50,7 @@ pub struct Pair {
 pub fn evaluate_folder(references: &Path, predictions: &Path, dataset: &DatasetJson, options: &Options, report: Report<'_>) -> Result<Summary> {
     let pairs = pair_up(references, predictions, &[&dataset.file_ending], options.chill)?;
     let read = |path: &Path| read_labels(path, dataset).map(|(labels, _)| labels);
-    score(&pairs, &Structure::of(dataset)?, dataset.ignore, read, options.num_processes, report)?.written(options, predictions)
+    score(&pairs, &Structure::of(dataset)?, dataset.ignore, read, options, report)?.written(options, predictions)
 }
 
 /// As [`evaluate_folder`], by `labels`, and without the voxels that are `ignore` in the reference. All images in `references` count.
@@ -67,7 +69,8 @@ pub fn evaluate_simple(
         return Err(Error::invalid("no label to evaluate; name at least one"));
     }
     let pairs = pair_up(references, predictions, &ENDINGS, options.chill)?;
-    evaluate_structures(&pairs, &Structure::labels(labels), ignore, options.num_processes, report)?.written(options, predictions)
+    let read = |path: &Path| Ok(read_segmentation(path)?.0);
+    score(&pairs, &Structure::labels(labels), ignore, read, options, report)?.written(options, predictions)
 }
 
 /// Scores `pairs` by the labels or regions of `dataset` with `num_processes` at a time; writes nothing.
@@ -76,7 +79,7 @@ pub fn evaluate_simple(
 /// No case; files that cannot be read or differ in shape.
 pub fn evaluate_pairs(pairs: &[Pair], dataset: &DatasetJson, num_processes: usize, report: Report<'_>) -> Result<Summary> {
     let read = |path: &Path| read_labels(path, dataset).map(|(labels, _)| labels);
-    score(pairs, &Structure::of(dataset)?, dataset.ignore, read, num_processes, report)
+    score(pairs, &Structure::of(dataset)?, dataset.ignore, read, &Options { num_processes, ..Options::default() }, report)
 }
 
 /// Scores `pairs` by `structures`, without the voxels that are `ignore` in the reference; writes nothing.
@@ -90,7 +93,8 @@ pub fn evaluate_structures(
     num_processes: usize,
     report: Report<'_>,
 ) -> Result<Summary> {
-    score(pairs, structures, ignore, |path| Ok(read_segmentation(path)?.0), num_processes, report)
+    let read = |path: &Path| Ok(read_segmentation(path)?.0);
+    score(pairs, structures, ignore, read, &Options { num_processes, ..Options::default() }, report)
 }
 
 impl Summary {
@@ -105,24 +109,35 @@ fn score(
     structures: &[Structure],
     ignore: Option<i16>,
     read: impl Fn(&Path) -> Result<Array3<i16>> + Sync,
-    num_processes: usize,
+    options: &Options,
     report: Report<'_>,
 ) -> Result<Summary> {
     if pairs.is_empty() {
         return Err(Error::invalid("there is no case to evaluate"));
     }
+    if let Some(iou) = options.instances.filter(|iou| !(0.0..1.0).contains(iou)) {
+        return Err(Error::invalid(format!("the IoU above which components match is {iou}; it must be at least 0 and below 1")));
+    }
     let cases = for_each_case(
         "evaluate",
         pairs,
         |pair| &pair.name,
-        num_processes,
+        options.num_processes,
         report,
         |pair| {
             let (reference, prediction) = pair.read(&read)?;
-            Ok(pair.metrics(&Overlap::count(&reference, &prediction, ignore), structures))
+            let metrics = pair.metrics(&Overlap::count(&reference, &prediction, ignore), structures);
+            let instances = options.instances.map(|iou| CaseInstances {
+                metrics: structures.iter().map(|s| (s.key(), instance_metrics(&reference, &prediction, ignore, s, iou))).collect(),
+                prediction_file: metrics.prediction_file.clone(),
+                reference_file: metrics.reference_file.clone(),
+            });
+            Ok((metrics, instances))
         },
     )?;
-    Ok(Summary::of(structures, cases))
+    let (cases, instances): (Vec<_>, Vec<_>) = cases.into_iter().unzip();
+    let instances = options.instances.map(|iou| Instances::of(structures, instances.into_iter().flatten().collect(), iou));
+    Ok(Summary { instances, ..Summary::of(structures, cases) })
 }
 
 impl Pair {

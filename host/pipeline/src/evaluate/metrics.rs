@@ -67,7 +67,7 @@ impl Structure {
         }
     }
 
-    fn contains(&self, label: i16) -> bool {
+    pub(super) fn contains(&self, label: i16) -> bool {
         self.values().contains(&label)
     }
 }
@@ -100,7 +100,7 @@ pub struct Metrics<Count> {
 }
 
 /// `null`, which is what reading makes of `NaN`, is NaN.
-fn or_nan<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+pub(super) fn or_nan<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
 

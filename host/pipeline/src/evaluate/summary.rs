@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::Metrics;
+use super::{Instances, Metrics};
 use crate::error::Result;
 use crate::json;
 
@@ -17,6 +17,9 @@ use crate::json;
 pub struct Summary {
     /// The mean over the structures of `mean`.
     pub foreground_mean: Metrics<f64>,
+    /// Scores of single components, where they were asked for; nnU-Net has no such block.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instances: Option<Instances>,
     /// Of each structure, by [`Structure::key`](super::Structure::key), the mean over the cases.
     pub mean: BTreeMap<String, Metrics<f64>>,
     /// The cases, sorted by their files.
@@ -41,7 +44,7 @@ impl Summary {
         let means: Vec<_> = keys.iter().map(|key| (key.clone(), of_cases(key))).collect();
         // label 0, if it was asked for, is no foreground
         let foreground: Vec<_> = means.iter().filter(|(key, _)| key != "0").map(|(_, metrics)| *metrics).collect();
-        Self { foreground_mean: mean(&foreground), mean: means.into_iter().collect(), metric_per_case: cases }
+        Self { foreground_mean: mean(&foreground), instances: None, mean: means.into_iter().collect(), metric_per_case: cases }
     }
 
     /// The means of `cases`, which all have `structures`.

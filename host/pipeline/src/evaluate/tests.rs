@@ -55,6 +55,35 @@ fn means_of_many_cases_are_nnunets() {
     assert_eq!(Summary::read(&dir.path().join("s.json")).unwrap(), found);
 }
 
+/// The block of single components stands beside nnU-Net's keys, whose text stays as it is.
+#[test]
+fn instances_stand_beside_what_nnunet_writes() {
+    let folder = folders(&["a", "b"]);
+    let (references, predictions) = (folder.path().join("ref"), folder.path().join("pred"));
+    let run = |instances| {
+        let options = Options { instances, ..Options::default() };
+        evaluate_simple(&references, &predictions, &[1], None, &options, &silent).map(|summary| {
+            let text = std::fs::read_to_string(predictions.join("summary.json")).unwrap();
+            (summary, text)
+        })
+    };
+    let (plain, text) = run(None).unwrap();
+    let (with, text_with) = run(Some(0.3)).unwrap();
+    assert!(plain.instances.is_none() && !text.contains("instances"));
+    let (before, rest) = text_with.split_once("    \"instances\": {").unwrap();
+    let (_, after) = rest.split_once("\n    },\n").unwrap();
+    assert_eq!(format!("{before}{after}"), text);
+    assert_eq!(Summary::read(&predictions.join("summary.json")).unwrap(), with);
+    let found = with.instances.unwrap();
+    assert_eq!((found.iou_threshold, found.metric_per_case.len()), (0.3, 2));
+    // 12 voxels each, 6 of them shared: IoU 1/3
+    assert_eq!((found.mean["1"].overlap.f1, found.mean["1"].iou.panoptic_quality), (1.0, 1.0 / 3.0));
+    assert_eq!(found.foreground_mean.cc_dice, 0.5);
+    for wrong in [1.0, -0.1, f64::NAN] {
+        assert!(run(Some(wrong)).unwrap_err().to_string().contains("at least 0 and below 1"));
+    }
+}
+
 #[test]
 fn regions_of_one_label_keep_the_way_they_were_written() {
     let keys = |labels, order| Structure::of(&dataset(labels, order)).unwrap().iter().map(Structure::key).collect::<Vec<_>>();

@@ -166,7 +166,7 @@ impl Run<'_> {
         for name in ["dataset.json", "plans.json"] {
             copy_atomic(&first.folder.join(name), &output.join(name))?;
         }
-        let options = evaluate::Options { output: None, chill: true, num_processes };
+        let options = evaluate::Options { output: None, chill: true, num_processes, ..Default::default() };
         let summary = evaluate_folder(&self.references, &output, &dataset, &options, self.report)?;
         Ok(Contender { name, folder: output, dice: summary.foreground_mean.dice, members: pair.map(Clone::clone).to_vec() })
     }
