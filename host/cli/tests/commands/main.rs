@@ -5,9 +5,11 @@ mod after_training;
 mod errors;
 mod help;
 mod links;
+mod mutated;
 mod parity;
 mod plugin_folder;
 mod plugins;
+mod publishing;
 mod verify;
 
 use std::{

@@ -5,5 +5,6 @@ mod extending;
 mod killed;
 mod networks;
 mod panics;
+mod plugin_lock;
 mod stopped;
 mod tree;
