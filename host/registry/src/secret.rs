@@ -48,9 +48,9 @@ impl SecretKey {
         let boxed = || minisign::SecretKeyBox::from_string(&text).map_err(|e| wrong(e.to_string()));
         let inner = match boxed()?.into_unencrypted_secret_key() {
             Ok(key) => key,
-            Err(plain) => {
+            Err(_) => {
                 let Some(password) = password() else {
-                    return Err(wrong(format!("is no secret key, or an encrypted one: {plain}; {PASSWORD_VARIABLE} gives its password")));
+                    return Err(wrong(format!("is no secret key, or an encrypted one, whose password {PASSWORD_VARIABLE} gives")));
                 };
                 boxed()?.into_secret_key(Some(password)).map_err(|e| wrong(format!("cannot be opened: {e}")))?
             }

@@ -30,7 +30,8 @@ impl PublicKey {
     /// It is no public key; a sentence without its subject.
     pub fn parse(text: &str) -> Result<Self, String> {
         let text = text.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
-        let no_key = || format!("{text:?} is no public key of minisign: wanted 56 characters that begin with RW");
+        // the text is not shown: it may be a secret key
+        let no_key = || format!("is no public key of minisign: wanted 56 characters that begin with RW, and there are {}", text.chars().count());
         minisign_verify::PublicKey::from_base64(text).map_err(|_| no_key())?;
         let key = minisign::PublicKey::from_base64(text).map_err(|_| no_key())?;
         Ok(PublicKey { text: text.to_string(), id: id(key.keynum()) })
@@ -124,7 +125,7 @@ impl Signature {
         let inner = minisign_verify::Signature::decode(text).map_err(|e| format!("is no signature of minisign ({e})"))?;
         let outer = minisign::SignatureBox::from_string(text).map_err(|e| format!("is no signature of minisign ({e})"))?;
         let named = inner.trusted_comment().split('\t').find_map(|field| field.strip_prefix(KEY_FIELD));
-        let key = named.map(PublicKey::parse).transpose().map_err(|what| format!("names a key that cannot be: {what}"))?;
+        let key = named.map(PublicKey::parse).transpose().map_err(|what| format!("names a key that {what}"))?;
         Ok(Signature { text: text.to_string(), id: id(outer.keynum()), key, inner })
     }
 

@@ -68,5 +68,7 @@ fn public_key(text: &str) -> Result<PublicKey, Failure> {
         Err(_) if text.starts_with("RW") => text.to_owned(),
         Err(source) => return Err(Failure::Io { action: "read", path: text.into(), source }),
     };
-    PublicKey::parse(&content).map_err(Failure::Plain)
+    // the argument is not shown: it may be a secret key
+    let what = if content == text { "the argument of --key" } else { text };
+    PublicKey::parse(&content).map_err(|fault| Failure::Plain(format!("{what} {fault}")))
 }

@@ -6,10 +6,11 @@ use crate::{Done, User, plugin_folder};
 use insta::assert_snapshot;
 use std::fs;
 
-/// A user with `libfx_good.so` and a key pair, `lab.key` and `lab.pub`.
+/// A user with `built/libfx_good.so` and a key pair, `lab.key` and `lab.pub`.
 fn author() -> User {
     let (user, built) = (User::new(), plugin_folder::build("tests/fixtures", "target/fixtures", &["fx-good"]));
-    fs::write(user.path("libfx_good.so"), plugin_folder::library(&built, "fx_good")).unwrap();
+    fs::create_dir(user.path("built")).unwrap();
+    fs::write(user.path("built/libfx_good.so"), plugin_folder::library(&built, "fx_good")).unwrap();
     user.host("plugin-key lab").succeeded();
     user
 }
@@ -51,7 +52,7 @@ fn said(user: &User, done: &Done) -> String {
 fn from_a_library_to_a_plugin_that_others_have() {
     let user = author();
     let steps = [
-        "package-plugin libfx_good.so --key lab.key -o . --index index.json",
+        "package-plugin built/libfx_good.so --key lab.key -o . --index index.json",
         "install-plugin fx-good --index index.json",
         "trust --key lab.pub --name our-lab",
         "trust --level signed",
@@ -63,7 +64,7 @@ fn from_a_library_to_a_plugin_that_others_have() {
     assert_snapshot!("installed", rows(&user, ""));
     // it is used at this level, and another that nobody signed is not
     fs::create_dir(user.path("mine")).unwrap();
-    fs::copy(user.path("libfx_good.so"), user.path("mine/other.so")).unwrap();
+    fs::copy(user.path("built/libfx_good.so"), user.path("mine/other.so")).unwrap();
     assert_snapshot!("unsigned_at_signed", rows(&user, "--plugins-dir mine"));
     user.host("sign-plugin mine/other.so --key lab.key").succeeded();
     assert!(rows(&user, "--plugins-dir mine").contains("our-lab"));
@@ -83,20 +84,21 @@ fn from_a_library_to_a_plugin_that_others_have() {
 #[test]
 fn what_changed_after_signing_is_refused() {
     let user = author();
-    user.host("sign-plugin libfx_good.so --key lab.key").succeeded();
-    let mut bytes = fs::read(user.path("libfx_good.so")).unwrap();
+    user.host("sign-plugin built/libfx_good.so --key lab.key").succeeded();
+    let mut bytes = fs::read(user.path("built/libfx_good.so")).unwrap();
     bytes.push(0);
-    fs::write(user.path("libfx_good.so"), bytes).unwrap();
-    assert_snapshot!("changed", rows(&user, "--plugins-dir libfx_good.so --dev-plugins"));
-    assert_snapshot!("changed_trust", said(&user, &user.host("trust libfx_good.so")));
-    assert!(user.host("validate-plugin libfx_good.so --only scan").out.contains("FAIL  scan"));
+    fs::write(user.path("built/libfx_good.so"), bytes).unwrap();
+    assert_snapshot!("changed", rows(&user, "--plugins-dir built/libfx_good.so --dev-plugins"));
+    assert_snapshot!("changed_trust", said(&user, &user.host("trust built/libfx_good.so")));
+    assert!(user.host("validate-plugin built/libfx_good.so --only scan").out.contains("FAIL  scan"));
 }
 
 #[test]
 fn what_goes_wrong_has_a_way_out() {
     let user = author();
-    user.host("package-plugin libfx_good.so").succeeded();
+    user.host("package-plugin built/libfx_good.so").succeeded();
     user.host("install-plugin fx-good-0.1.0.zip").succeeded();
+    assert!(!user.host("trust --key lab.key").err.contains("RWQAAE"), "a secret key is not shown");
     fs::write(user.path("page.zip"), "<html>").unwrap();
     fs::write(user.path("index.json"), "{\"format\": 1, \"plugins\": []}").unwrap();
     let lines = [
@@ -106,13 +108,13 @@ fn what_goes_wrong_has_a_way_out() {
         ("no_plugin", "package-plugin page.zip", 1),
         ("not_installed", "remove-plugin focal", 1),
         ("nothing_to_trust", "trust", 2),
-        ("two_things_to_trust", "trust libfx_good.so --key lab.pub", 2),
+        ("two_things_to_trust", "trust built/libfx_good.so --key lab.pub", 2),
         ("no_public_key", "trust --key lab.key", 1),
         ("no_such_level", "trust --level strict", 2),
         ("no_such_key", "trust --remove-key nobody", 1),
         ("key_is_there", "plugin-key lab", 1),
-        ("no_secret_key", "sign-plugin libfx_good.so --key lab.pub", 1),
-        ("no_key", "sign-plugin libfx_good.so", 2),
+        ("no_secret_key", "sign-plugin built/libfx_good.so --key lab.pub", 1),
+        ("no_key", "sign-plugin built/libfx_good.so", 2),
     ];
     for (name, line, code) in lines {
         let done = user.host(line);

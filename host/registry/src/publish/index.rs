@@ -111,6 +111,9 @@ impl Index {
     pub fn find(&self, wanted: &str) -> Result<&Entry, String> {
         let (name, version) = wanted.split_once('@').map_or((wanted, None), |(name, version)| (name, Some(version)));
         let called: Vec<&Entry> = self.plugins.iter().filter(|e| e.name == name || e.id == name).collect();
+        if self.plugins.is_empty() {
+            return Err(format!("has no plugin called `{name}`: it is empty"));
+        }
         if called.is_empty() {
             let mut known: Vec<String> = self.plugins.iter().map(|e| e.name.clone()).collect();
             known.sort();
