@@ -4,7 +4,7 @@ use crate::failure::Failure;
 use clap::Args;
 use engine::Device;
 use pipeline::paths::Paths;
-use registry::{DEFAULT_TRAINER, Registry};
+use registry::{DEFAULT_TRAINER, Level, Registry};
 use std::{env, path::PathBuf};
 
 // The doc comment of a flattened struct would become its command's description, so these have none.
@@ -16,11 +16,16 @@ pub(crate) struct PluginOptions {
     /// Load plugins that changed since their first use
     #[arg(long = "dev-plugins")]
     dev: bool,
+    /// What is asked of a plugin: first-use, pinned or signed [default: NNUNET_PLUGIN_TRUST, else as `trust --level` set it]
+    #[arg(long = "plugin-trust", value_name = "LEVEL")]
+    level: Option<Level>,
 }
 
 impl PluginOptions {
     pub(crate) fn options(&self) -> Result<registry::Options, Failure> {
-        Ok(registry::Options { dev_plugins: self.dev, ..registry::Options::of_user(&self.folders)? })
+        let mut options = registry::Options { dev_plugins: self.dev, ..registry::Options::of_user(&self.folders)? };
+        options.trust.level = self.level.unwrap_or(options.trust.level);
+        Ok(options)
     }
 
     pub(crate) fn open(&self) -> Result<Registry, Failure> {
@@ -83,6 +88,11 @@ pub(crate) fn processes(given: Option<usize>, variable: &str, default: usize) ->
             value.trim().parse().map_err(|_| Failure::Plain(format!("{variable} is {value:?}; it must be a number of processes, 0 or more")))
         }
     }
+}
+
+/// What a variable names; nothing where it is empty.
+pub(crate) fn named(variable: &str) -> Option<String> {
+    env::var(variable).ok().filter(|value| !value.trim().is_empty())
 }
 
 /// Whether a variable is set to yes, as nnU-Net reads it.

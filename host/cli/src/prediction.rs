@@ -13,7 +13,10 @@ use pipeline::{
     progress,
     train::{Fold, Loaded, load_model},
 };
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 #[derive(clap::Args)]
 pub(crate) struct PredictionOptions {
@@ -82,6 +85,8 @@ impl PredictionOptions {
         let (folds, registry) = (self.folds(&folder)?, self.plugins.open()?);
         let load = |fold: &Fold| load_model(&registry, &folder, &fold.name(), &self.checkpoint, &device);
         let loaded = folds.iter().map(load).collect::<Result<Vec<Loaded>, _>>()?;
+        let warnings: BTreeSet<&String> = loaded.iter().flat_map(|fold| &fold.warnings).collect();
+        warnings.iter().for_each(|what| show::note(&format!("warning: {}: {what}", folder.display())));
         let Some(first) = loaded.first() else { return Err(Failure::usage("-f names no fold")) };
         let configuration = plans.configuration(&first.checkpoint.configuration)?;
         let networks: Vec<Network<'_>> =

@@ -13,6 +13,7 @@ pub mod fingerprint;
 pub mod infer;
 pub mod json;
 pub mod loader;
+pub mod lock;
 pub mod memory;
 pub mod overlay;
 mod own;

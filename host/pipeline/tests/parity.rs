@@ -13,7 +13,9 @@ fn walk(folder: &Path, section: Section) -> Parity {
     let dir = tempfile::tempdir().unwrap();
     let place = |name: &str| dir.path().join(name);
     let search = SearchPath::default();
-    let registry = Registry::open(registry::Options { search, cache: place("cache"), lock: place("lock"), dev_plugins: false }).unwrap();
+    let registry =
+        Registry::open(registry::Options { search, cache: place("cache"), lock: place("lock"), dev_plugins: false, trust: Default::default() })
+            .unwrap();
     let data = std::env::var_os("NNUNET_TEST_DATA").map(PathBuf::from).into_iter().collect();
     let options = Options { sections: vec![section], data, registry: &registry, device: Device::cpu(), num_processes: 8 };
     run(folder, &options, &silent).unwrap()

@@ -122,6 +122,20 @@ pub enum Error {
         /// What stands there.
         found: String,
     },
+    /// A file is there, and its content is not what it should be.
+    #[error("{}: {what}", path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A setting or an argument that cannot be used.
+    #[error("{0}")]
+    Invalid(String),
+    /// A download that failed.
+    #[error(transparent)]
+    Fetch(#[from] volume::files::FetchError),
     /// A file of the host's own cannot be read or written.
     #[error(transparent)]
     File(#[from] FileError),

@@ -26,12 +26,16 @@ impl HookSource {
         let failed = |e| self.from.failed(&format!("create of {} `{}`", self.kind, self.name), e);
         let context = serde_json::to_string(context).map_err(|e| failed(e.into()))?;
         let handle = self.library.hook(self.kind.name(), &self.name, &settings_json(settings), &context).map_err(failed)?;
-        Ok(Hook { handle, from: self.from.clone() })
+        Ok(Hook { kind: self.kind, name: self.name.clone(), from: self.from.clone(), handle })
     }
 }
 
 /// A component that can be asked. Any thread may do so.
 pub struct Hook {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its name.
+    pub name: String,
     handle: HookHandle,
     /// Whose it is.
     pub from: Provenance,

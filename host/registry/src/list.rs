@@ -1,6 +1,6 @@
 //! Everything that was found, one row a component; a file that is not used has one row with the reason.
 
-use crate::{Kind, Registry, State, registry::Plugin};
+use crate::{Kind, Registry, Signed, State, registry::Plugin};
 use plugin_api::abi::ABI_VERSION;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -46,6 +46,8 @@ pub struct Row {
     pub file: Option<PathBuf>,
     /// Of the file.
     pub sha256: Option<String>,
+    /// Who signed the file; none for the host's own.
+    pub signed: Option<Signed>,
     /// What became of it.
     pub state: RowState,
     /// Why it is not used.
@@ -71,6 +73,7 @@ impl Registry {
                     api: ABI_VERSION.into(),
                     file: None,
                     sha256: None,
+                    signed: None,
                     state,
                     reason,
                 }
@@ -125,6 +128,7 @@ fn unused(plugin: &Plugin) -> Row {
         api: m.api,
         file: Some(judgement.file.clone()),
         sha256: judgement.sha256.clone(),
+        signed: Some(plugin.signed.clone()),
         state,
         reason: Some(reason).filter(|r| !r.is_empty()),
     }

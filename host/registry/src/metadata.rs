@@ -30,6 +30,9 @@ pub struct Metadata {
     pub license: String,
     /// One line.
     pub description: String,
+    /// Where the author keeps it; empty where the crate does not say.
+    #[serde(default)]
+    pub repository: String,
     /// The version of the wall that it was built against.
     pub api: String,
     /// What it has, sorted by kind and name.
@@ -77,6 +80,7 @@ impl Metadata {
             author: field("author")?.replace(':', ", "), // Cargo's separator
             license: field("license")?,
             description: field("description")?,
+            repository: field("repository").unwrap_or_default(), // plugins of the first release candidates do not have it
             api: needed("api")?,
             components,
         })

@@ -1,17 +1,18 @@
 //! All components by name, the host's own and the plugins'.
 
 use crate::{
-    ArchitectureSource, Candidate, Error, HookSource, Judgement, LossSource, Metadata, Origin, Provenance, Result, SearchPath, State,
+    ArchitectureSource, Error, HookSource, Judgement, Level, LossSource, Metadata, Origin, Provenance, Result, SearchPath, Signed, State, Trust,
+    admit::{judge_candidate, pinned, signer},
     config::DEFAULT_NAMES,
     load, scan, suggest,
-    trust::{EVERYONE, EVERYONE_ELSE, Pins, open_to_others},
+    trust::Pins,
     verdicts::Verdicts,
 };
 use plugin_api::abi::host::{Component, Library};
 use std::{
     collections::BTreeMap,
     fmt, fs,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{Mutex, OnceLock, PoisonError},
 };
 
@@ -73,14 +74,17 @@ pub struct Options {
     pub lock: PathBuf,
     /// A changed file loads at once, and nothing is pinned.
     pub dev_plugins: bool,
+    /// What is asked of a file, and whose signatures count.
+    pub trust: Trust,
 }
 
 impl Options {
     /// The user's: `$XDG_CACHE_HOME/nnunet-host`, `$XDG_DATA_HOME/nnunet-host/plugins.lock`, and the search path of this
-    /// process with `given` (`--plugins-dir`) first.
+    /// process with `given` (`--plugins-dir`) first. The trust settings are those of `trust.json` beside the lock, the level that of
+    /// [`Level::VARIABLE`] where it is set.
     ///
     /// # Errors
-    /// The user has no home folder and the environment names no other.
+    /// The user has no home folder and the environment names no other; the trust settings cannot be understood.
     pub fn of_user(given: &[PathBuf]) -> Result<Self> {
         let folder = |variable: &str, below_home: &str| {
             let named = std::env::var_os(variable).map(PathBuf::from).filter(|p| p.is_absolute());
@@ -88,12 +92,28 @@ impl Options {
             base.map(|b| b.join("nnunet-host")).ok_or(Error::NoHome)
         };
         let data = folder("XDG_DATA_HOME", ".local/share")?;
-        Ok(Options {
+        let mut options = Options {
             search: SearchPath::of_process(given, Some(&data)),
             cache: folder("XDG_CACHE_HOME", ".cache")?,
             lock: data.join("plugins.lock"),
             dev_plugins: false,
-        })
+            trust: Trust::default(),
+        };
+        options.trust = Trust::read(&options.trust_file())?;
+        if let Some(level) = std::env::var_os(Level::VARIABLE) {
+            options.trust.level = level.to_string_lossy().parse().map_err(|e| Error::Invalid(format!("{}: {e}", Level::VARIABLE)))?;
+        }
+        Ok(options)
+    }
+
+    /// The user's plugins folder, beside the lock: `install` puts plugins there, and a search ends there.
+    pub fn plugins_folder(&self) -> PathBuf {
+        self.lock.with_file_name("plugins")
+    }
+
+    /// Where the trust settings are kept: beside the lock.
+    pub fn trust_file(&self) -> PathBuf {
+        self.lock.with_file_name("trust.json")
     }
 }
 
@@ -103,6 +123,7 @@ pub(crate) struct Plugin {
     pub(crate) judgement: Judgement,
     /// the file before it in the search that has the same content
     pub(crate) copy_of: Option<PathBuf>,
+    pub(crate) signed: Signed,
     origin: Origin,
     library: OnceLock<Library>,
 }
@@ -119,7 +140,8 @@ impl Plugin {
 
     fn provenance(&self) -> Provenance {
         let m = self.judgement.metadata.clone().unwrap_or_default();
-        Provenance { plugin: m.id, version: m.version, sha256: self.judgement.sha256.clone(), file: Some(self.judgement.file.clone()) }
+        let (sha256, file) = (self.judgement.sha256.clone(), Some(self.judgement.file.clone()));
+        Provenance { plugin: m.id, version: m.version, sha256, file, repository: m.repository }
     }
 
     pub(crate) fn cannot_load(&self, reason: String) -> Error {
@@ -164,19 +186,24 @@ impl Registry {
     /// Finds and judges. A file that is refused is no error: its reason is kept for the list and for who asks for its components.
     ///
     /// # Errors
-    /// A folder that the user named cannot be listed, or the file of pins cannot be read.
+    /// A folder that the user named cannot be listed, or the file of pins cannot be read; changed files are asked for where the trust
+    /// level forbids them.
     pub fn open(options: Options) -> Result<Self> {
+        if options.dev_plugins && options.trust.level != Level::FirstUse {
+            let level = options.trust.level;
+            return Err(Error::Invalid(format!("--dev-plugins loads changed files, and the trust level `{level}` forbids it: leave one of the two")));
+        }
         let (pins, host) = (Pins::read(&options.lock)?, Library::builtin());
         let mut verdicts = Verdicts::read(options.cache.join("verdicts.json"));
         let (mut plugins, mut contents) = (Vec::new(), BTreeMap::new());
         for candidate in options.search.files()? {
-            let Some(judgement) = judge_candidate(&candidate, &mut verdicts, &pins, options.dev_plugins) else { continue };
+            let Some((judgement, signed)) = judge_candidate(&candidate, &mut verdicts, &pins, &options) else { continue };
             let ready = judgement.sha256.clone().filter(|_| judgement.state == State::Ready);
             let copy_of = ready.as_ref().and_then(|hash| contents.get(hash).cloned());
             if let (Some(hash), None) = (ready, &copy_of) {
                 contents.insert(hash, judgement.file.clone());
             }
-            plugins.push(Plugin { judgement, copy_of, origin: candidate.place.origin, library: OnceLock::new() });
+            plugins.push(Plugin { judgement, copy_of, signed, origin: candidate.place.origin, library: OnceLock::new() });
         }
         let _ = verdicts.save(); // without it the next start reads the files again
         let mut builtin = host.components();
@@ -234,6 +261,14 @@ impl Registry {
         Ok(HookSource { kind, name: name.to_string(), from, library })
     }
 
+    /// Whose the component of this name is. Nothing is loaded for it.
+    ///
+    /// # Errors
+    /// Nothing or more than one thing has the name.
+    pub fn whose(&self, kind: Kind, name: &str) -> Result<Provenance> {
+        Ok(self.find(kind, name)?.provenance())
+    }
+
     fn library_of(&self, kind: Kind, name: &str) -> Result<(Library, Provenance)> {
         let holder = self.find(kind, name)?;
         let library = match holder {
@@ -268,7 +303,7 @@ impl Registry {
         }
     }
 
-    /// Runs the plugin: reads and hashes the file again, pins the hash at its first use, and opens a copy of these bytes.
+    /// Runs the plugin: reads and hashes the file again, compares its signature, pins the hash at its first use, and opens a copy of these bytes.
     pub(crate) fn load(&self, plugin: &Plugin) -> Result<Library> {
         if let Some(library) = plugin.library.get() {
             return Ok(*library);
@@ -281,42 +316,13 @@ impl Registry {
             let _ = fs::remove_file(self.options.cache.join("verdicts.json")); // what it remembers of the file is not true
             return Err(refused("changed while it was being used: start again".into()));
         }
+        if signer(file, &bytes, &self.options).map_err(refused)? != plugin.signed {
+            return Err(refused("has another signature than when it was found: start again".into()));
+        }
         if pinned(plugin.origin, self.options.dev_plugins) {
             self.pins.lock().unwrap_or_else(PoisonError::into_inner).set(file, &sha256)?;
         }
         let library = load::open(&bytes, &sha256, &self.options.cache.join("plugins")).map_err(|reason| plugin.cannot_load(reason))?;
         Ok(*plugin.library.get_or_init(|| library))
     }
-}
-
-/// Files beside the executable are as trusted as the executable: whoever can replace them can replace it.
-fn pinned(origin: Origin, dev_plugins: bool) -> bool {
-    origin != Origin::Beside && !dev_plugins
-}
-
-/// None for a file that is not worth a word where it lies.
-fn judge_candidate(candidate: &Candidate, verdicts: &mut Verdicts, pins: &Pins, dev_plugins: bool) -> Option<Judgement> {
-    let place = &candidate.place;
-    let found = scan::real_file(&candidate.path).and_then(|real| Ok((verdicts.facts(&real)?, real)));
-    let (facts, real) = match found {
-        Ok((facts, _)) if place.mixed && !facts.marked => return None,
-        Err(_) if place.mixed => return None,
-        Ok(found) => found,
-        Err(fault) => return Some(Judgement { file: candidate.path.clone(), sha256: None, metadata: None, state: State::Refused(fault) }),
-    };
-    let mut judgement = scan::verdict(real, facts);
-    if let (State::Ready, Some(sha256)) = (&judgement.state, &judgement.sha256) {
-        let distrust = distrust(&candidate.path, &judgement.file, place.origin);
-        let changed = || pins.changed(&judgement.file, sha256).filter(|_| pinned(place.origin, dev_plugins));
-        if let Some(reason) = distrust.or_else(changed) {
-            judgement.state = State::Refused(reason);
-        }
-    }
-    Some(judgement)
-}
-
-/// Asks for the file, its folder, and the folder of the link that led to it. A build folder is often its group's too.
-fn distrust(path: &Path, real: &Path, origin: Origin) -> Option<String> {
-    let mask = if origin == Origin::Beside { EVERYONE } else { EVERYONE_ELSE };
-    open_to_others(real, mask).or_else(|| open_to_others(path, mask))
 }

@@ -1,13 +1,13 @@
 //! Judges a file by its bytes. None of it runs.
 
-use crate::{Metadata, needed};
+use crate::{Metadata, needed, publish::platform, signature::Signature};
 use object::{Object, ObjectSection, ObjectSegment, read::NameOrOrdinal};
 use plugin_api::abi::{ABI_VERSION, ROOT_SYMBOL, meta::SECTION_NAMES};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::{
     fs::{self, File},
-    io::Read,
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 
@@ -46,15 +46,29 @@ pub(crate) struct Facts {
     pub(crate) runpath: Vec<PathBuf>,
 }
 
-const LARGEST_FILE: u64 = 1 << 30;
+/// Bytes that a plugin may have.
+pub(crate) const LARGEST_FILE: u64 = 1 << 30;
+
+impl Judgement {
+    pub(crate) fn refused(file: PathBuf, fault: String) -> Self {
+        Judgement { file, sha256: None, metadata: None, state: State::Refused(fault) }
+    }
+}
 
 /// Judges one file: is it a whole shared library for this machine, with records of an ABI that this host speaks, the root
-/// symbol, and its own libraries at hand? Who can write it, and whether it changed, is the registry's question.
+/// symbol, its own libraries at hand, and does it fit the signature beside it, if that names its key? Who can write it, whose the key is,
+/// and whether it changed since its first use, is the registry's question.
 pub fn judge(file: &Path) -> Judgement {
-    match real_file(file).and_then(|real| Ok((read(&real)?, real))) {
-        Ok((bytes, real)) => verdict(real, inspect(&bytes)),
-        Err(fault) => Judgement { file: file.to_path_buf(), sha256: None, metadata: None, state: State::Refused(fault) },
+    let (bytes, real) = match real_file(file).and_then(|real| Ok((read(&real)?, real))) {
+        Ok(found) => found,
+        Err(fault) => return Judgement::refused(file.to_path_buf(), fault),
+    };
+    let mut judgement = verdict(real, inspect(&bytes));
+    let signer = Signature::beside(&judgement.file).and_then(|s| s.map(|s| s.by(&[], |key| Ok(s.fits(&bytes, key)))).transpose());
+    if let (State::Ready, Err(reason)) = (&judgement.state, signer) {
+        judgement.state = State::Refused(reason);
     }
+    judgement
 }
 
 /// The facts with what only this machine knows: whether the libraries that the file needs are here.
@@ -85,15 +99,35 @@ pub(crate) fn real_file(file: &Path) -> Result<PathBuf, String> {
 
 /// All bytes of a regular file.
 pub(crate) fn read(file: &Path) -> Result<Vec<u8>, String> {
+    read_up_to(file, LARGEST_FILE)
+}
+
+/// All bytes of a regular file that has at most `most`.
+pub(crate) fn read_up_to(file: &Path, most: u64) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     let opened = File::open(file).map_err(|e| format!("cannot be read: {e}"))?;
-    opened.take(LARGEST_FILE + 1).read_to_end(&mut bytes).map_err(|e| format!("cannot be read: {e}"))?;
-    if bytes.len() as u64 > LARGEST_FILE { Err("is larger than 1 GiB, the most that a plugin may have".into()) } else { Ok(bytes) }
+    opened.take(most + 1).read_to_end(&mut bytes).map_err(|e| format!("cannot be read: {e}"))?;
+    match bytes.len() as u64 {
+        n if n <= most => Ok(bytes),
+        _ if most == LARGEST_FILE => Err("is larger than 1 GiB, the most that a plugin may have".into()),
+        _ => Err(format!("is larger than {most} bytes, the most that it may have")),
+    }
 }
 
 /// In hexadecimal.
 pub(crate) fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// The same of a file.
+pub(crate) fn sha256_of(file: &Path) -> io::Result<String> {
+    let (mut file, mut hasher, mut chunk) = (File::open(file)?, Sha256::new(), vec![0; 1 << 17]);
+    loop {
+        match file.read(&mut chunk)? {
+            0 => return Ok(hasher.finalize().iter().map(|b| format!("{b:02x}")).collect()),
+            n => hasher.update(&chunk[..n]),
+        }
+    }
 }
 
 pub(crate) fn inspect(bytes: &[u8]) -> Facts {
@@ -102,10 +136,40 @@ pub(crate) fn inspect(bytes: &[u8]) -> Facts {
     facts
 }
 
+/// What a library for any platform says of itself, and its platform if its bytes tell it.
+///
+/// # Errors
+/// It is no whole plugin, or of another ABI than this host's; a sentence without its subject.
+pub(crate) fn published(bytes: &[u8]) -> Result<(Metadata, Result<String, String>), String> {
+    let (file, mut facts) = (parse(bytes)?, Facts::default());
+    records(&file, &mut facts)?;
+    speaks(&file, facts.metadata.as_ref())?;
+    let needed = needed::libraries(&file).unwrap_or_default();
+    Ok((facts.metadata.unwrap_or_default(), platform::of(&file, &needed)))
+}
+
 /// Fills `facts` as far as the bytes can be understood.
 fn examine(bytes: &[u8], facts: &mut Facts) -> Result<(), String> {
     let file = parse(bytes)?;
-    let damaged = |e: object::Error| format!("is damaged or truncated: {e}");
+    records(&file, facts)?;
+    if file.format() != native_format() {
+        return Err(format!("is a {:?} library, and this system takes {:?}", file.format(), native_format()));
+    }
+    if let Some(native) = native_architecture().filter(|&n| n != file.architecture()) {
+        return Err(format!("is built for {:?}, and this machine is {native:?}", file.architecture()));
+    }
+    speaks(&file, facts.metadata.as_ref())?;
+    facts.needed = needed::libraries(&file).map_err(damaged)?;
+    facts.runpath = needed::runpath(&file).map_err(damaged)?;
+    Ok(())
+}
+
+fn damaged(e: object::Error) -> String {
+    format!("is damaged or truncated: {e}")
+}
+
+/// Whether it is a whole shared library with records, and what they say.
+fn records(file: &object::File<'_>, facts: &mut Facts) -> Result<(), String> {
     let section = SECTION_NAMES.iter().find_map(|name| file.section_by_name(name));
     facts.marked = section.is_some();
     if let Some(e) = file.segments().find_map(|s| s.data().err()) {
@@ -115,23 +179,21 @@ fn examine(bytes: &[u8], facts: &mut Facts) -> Result<(), String> {
         return Err("is an object of another kind than a shared library (a plugin's crate-type is cdylib)".into());
     }
     let section = section.ok_or("has no plugin records: an unrelated library, or `plugin!` is missing")?;
-    let metadata = facts.metadata.insert(Metadata::parse(section.data().map_err(damaged)?)?);
-    if file.format() != native_format() {
-        return Err(format!("is a {:?} library, and this system takes {:?}", file.format(), native_format()));
-    }
-    if let Some(native) = native_architecture().filter(|&n| n != file.architecture()) {
-        return Err(format!("is built for {:?}, and this machine is {native:?}", file.architecture()));
-    }
-    if major(&metadata.api) != major(ABI_VERSION) {
-        let (theirs, ours) = (minor(&metadata.api), minor(ABI_VERSION));
+    facts.metadata = Some(Metadata::parse(section.data().map_err(damaged)?)?);
+    Ok(())
+}
+
+/// Whether its ABI is this host's and its root symbol is there.
+fn speaks(file: &object::File<'_>, metadata: Option<&Metadata>) -> Result<(), String> {
+    let api = metadata.map_or("", |m| m.api.as_str());
+    if major(api) != major(ABI_VERSION) {
+        let (theirs, ours) = (minor(api), minor(ABI_VERSION));
         return Err(format!("needs plugin ABI {theirs}, this host speaks {ours}: rebuild it with this host's plugin-api, or use a host of its time"));
     }
     let mut exports = file.exports().map_err(damaged)?.flatten();
     if !exports.any(|e| matches!(e.name(), NameOrOrdinal::Name(n) if n.strip_prefix(b"_").unwrap_or(n) == ROOT_SYMBOL.as_bytes())) {
         return Err(format!("does not export {ROOT_SYMBOL} (stripped too far, or `plugin!` is missing)"));
     }
-    facts.needed = needed::libraries(&file).map_err(damaged)?;
-    facts.runpath = needed::runpath(&file).map_err(damaged)?;
     Ok(())
 }
 

@@ -22,11 +22,14 @@ pub struct Provenance {
     /// The file; none for the host's own components.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<PathBuf>,
+    /// Where its author keeps it; empty if its records do not say.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub repository: String,
 }
 
 impl Provenance {
     pub(crate) fn builtin() -> Self {
-        Provenance { plugin: "built-in".into(), version: env!("CARGO_PKG_VERSION").into(), sha256: None, file: None }
+        Provenance { plugin: "built-in".into(), version: env!("CARGO_PKG_VERSION").into(), sha256: None, file: None, repository: String::new() }
     }
 
     /// `plugin ID (FILE)`, for messages.

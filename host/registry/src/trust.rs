@@ -1,6 +1,10 @@
 //! Who can write a plugin, and whether it is the file that was used before.
 
-use crate::{Error, Options, Result, State, judge};
+use crate::{
+    Error, Options, Result, State,
+    admit::{asked, signer},
+    scan,
+};
 use std::{
     collections::BTreeMap,
     fs, io,
@@ -11,19 +15,21 @@ use volume::files::{FileError, atomic::write_bytes};
 /// Accepts a file as it is now: its hash replaces the one that was pinned.
 ///
 /// # Errors
-/// The file is refused for another reason than a change, others can write it, or the pin cannot be written.
+/// The file is refused for another reason than a change: it does not fit its signature, others can write it, the trust level asks for
+/// a signature; or the pin cannot be written.
 pub fn trust(file: &Path, options: &Options) -> Result<()> {
-    let judgement = judge(file);
-    let refused = |reason| Error::Refused { file: judgement.file.clone(), reason };
-    let sha256 = match (&judgement.state, &judgement.sha256) {
-        (State::Refused(reason), _) => return Err(refused(reason.clone())),
-        (State::Ready, None) => return Err(refused("cannot be read".into())),
-        (State::Ready, Some(sha256)) => sha256,
+    let refused = |file: &Path, reason| Error::Refused { file: file.to_path_buf(), reason };
+    let (bytes, real) = scan::real_file(file).and_then(|real| Ok((scan::read(&real)?, real))).map_err(|reason| refused(file, reason))?;
+    let judgement = scan::verdict(real, scan::inspect(&bytes));
+    let allowed = match &judgement.state {
+        State::Refused(reason) => Err(reason.clone()),
+        State::Ready => signer(&judgement.file, &bytes, options).and_then(|signed| {
+            open_to_others(&judgement.file, EVERYONE_ELSE).map_or(Ok(()), Err)?;
+            asked(&judgement.file, &signed, true, options.trust.level)
+        }),
     };
-    if let Some(reason) = open_to_others(&judgement.file, EVERYONE_ELSE) {
-        return Err(refused(reason));
-    }
-    Pins::read(&options.lock)?.set(&judgement.file, sha256)
+    allowed.map_err(|reason| refused(&judgement.file, reason))?;
+    Pins::read(&options.lock)?.set(&judgement.file, &scan::sha256(&bytes))
 }
 
 /// Mode bits by which anyone but the owner writes.
@@ -34,7 +40,12 @@ pub(crate) const EVERYONE: u32 = 0o002;
 /// Says how somebody else could have put `file` there: its mode, or that of its folder; none if nobody could.
 pub(crate) fn open_to_others(file: &Path, mask: u32) -> Option<String> {
     let folder = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let found = |path: &Path, what: &str| match mode(path) {
+    writable(file, "it", mask).or_else(|| writable(folder, &format!("its folder {}", folder.display()), mask))
+}
+
+/// Says who else can write `path`, which the sentence calls `what`.
+pub(crate) fn writable(path: &Path, what: &str, mask: u32) -> Option<String> {
+    match mode(path) {
         Err(e) => Some(format!("cannot be trusted: the mode of {} cannot be read: {e}", path.display())),
         Ok(mode) if mode & mask == 0 => None,
         Ok(mode) => {
@@ -45,8 +56,7 @@ pub(crate) fn open_to_others(file: &Path, mask: u32) -> Option<String> {
                 mode & 0o777
             ))
         }
-    };
-    found(file, "it").or_else(|| found(folder, &format!("its folder {}", folder.display())))
+    }
 }
 
 #[cfg(unix)]
@@ -101,6 +111,11 @@ impl Pins {
         ))
     }
 
+    /// Whether the file has a pin.
+    pub(crate) fn knows(&self, file: &Path) -> bool {
+        self.hashes.contains_key(file)
+    }
+
     /// Pins a hash and writes the file.
     pub(crate) fn set(&mut self, file: &Path, sha256: &str) -> Result<()> {
         if self.hashes.get(file).is_some_and(|h| h == sha256) {
@@ -112,6 +127,19 @@ impl Pins {
         };
         self.hashes = Pins::read(&self.file)?.hashes; // another process may have pinned meanwhile
         self.hashes.insert(name.into(), sha256.to_string());
+        self.write()
+    }
+
+    /// Forgets a file.
+    pub(crate) fn remove(&mut self, file: &Path) -> Result<()> {
+        self.hashes = Pins::read(&self.file)?.hashes;
+        if self.hashes.remove(file).is_none() {
+            return Ok(());
+        }
+        self.write()
+    }
+
+    fn write(&self) -> Result<()> {
         let text: String = self.hashes.iter().map(|(path, hash)| format!("{hash}  {}\n", path.display())).collect();
         if let Some(folder) = self.file.parent() {
             fs::create_dir_all(folder).map_err(FileError::io("create", folder))?;

@@ -3,8 +3,9 @@
 //! Only what follows from the bytes is kept, with its reason. It is a convenience: a loader reads and hashes the bytes anew.
 
 use crate::{
-    Result,
+    PublicKey, Result,
     scan::{self, Facts},
+    signature::Signature,
 };
 use plugin_api::abi::ABI_VERSION;
 use serde::{Deserialize, Serialize};
@@ -32,6 +33,9 @@ struct Saved {
 struct Entry {
     stamp: Stamp,
     facts: Facts,
+    /// whether a signature fits, by the hash of signature and key
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    fits: BTreeMap<String, bool>,
 }
 
 /// Changes when the file does.
@@ -64,11 +68,27 @@ impl Verdicts {
         let stamp = stamp(real).map_err(|e| format!("cannot be reached: {e}"))?;
         let entry = match self.before.get(real).filter(|e| e.stamp == stamp) {
             Some(known) => known.clone(),
-            None => Entry { stamp, facts: scan::inspect(&scan::read(real)?) },
+            None => Entry { stamp, facts: scan::inspect(&scan::read(real)?), fits: BTreeMap::new() },
         };
         let facts = entry.facts.clone();
         self.now.insert(real.to_path_buf(), entry);
         Ok(facts)
+    }
+
+    /// Whether a signature fits a file whose facts were asked for, under a key.
+    pub(crate) fn fits(&mut self, real: &Path, signature: &Signature, key: &PublicKey) -> Result<bool, String> {
+        let name = scan::sha256(format!("{key}\n{}", signature.text).as_bytes());
+        let entry = self.now.get_mut(real).ok_or("is not among the files that were read")?;
+        if let Some(&known) = entry.fits.get(&name) {
+            return Ok(known);
+        }
+        let bytes = scan::read(real)?;
+        if scan::sha256(&bytes) != entry.facts.sha256 {
+            return Err("changed while it was being read: start again".into());
+        }
+        let fits = signature.fits(&bytes, key);
+        entry.fits.insert(name, fits);
+        Ok(fits)
     }
 
     /// Writes what is new; files that are gone are forgotten, those of other folders stay.

@@ -28,18 +28,18 @@ impl Run for ListPlugins {
 
 /// Columns that are as wide as their widest entry, the last one free.
 fn table(rows: &[Row]) -> String {
-    let head = ["KIND", "NAME", "PLUGIN", "VERSION", "STATE", "DESCRIPTION"].map(str::to_owned);
-    let lines: Vec<[String; 6]> = std::iter::once(head).chain(rows.iter().map(cells)).collect();
+    let head = ["KIND", "NAME", "PLUGIN", "VERSION", "STATE", "SIGNED", "DESCRIPTION"].map(str::to_owned);
+    let lines: Vec<[String; 7]> = std::iter::once(head).chain(rows.iter().map(cells)).collect();
     let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
-    let widths = [0, 1, 2, 3, 4].map(width);
+    let widths = [0, 1, 2, 3, 4, 5].map(width);
     let text = lines.iter().map(|line| {
         let columns: String = widths.iter().zip(line).map(|(width, cell)| format!("{cell:width$}  ")).collect();
-        format!("{columns}{}", line[5]).trim_end().to_owned()
+        format!("{columns}{}", line[6]).trim_end().to_owned()
     });
     text.collect::<Vec<_>>().join("\n")
 }
 
-fn cells(row: &Row) -> [String; 6] {
+fn cells(row: &Row) -> [String; 7] {
     let state = match row.state {
         RowState::BuiltIn => "built-in",
         RowState::Ready => "ready",
@@ -48,6 +48,7 @@ fn cells(row: &Row) -> [String; 6] {
         RowState::Copy => "copy",
         RowState::Refused => "refused",
     };
+    let signed = row.signed.as_ref().map_or("-".to_owned(), ToString::to_string);
     let about = row.reason.clone().unwrap_or_else(|| row.description.clone());
-    [row.kind.clone(), row.name.clone(), row.plugin.clone(), row.version.clone(), state.to_owned(), about]
+    [row.kind.clone(), row.name.clone(), row.plugin.clone(), row.version.clone(), state.to_owned(), signed, about]
 }

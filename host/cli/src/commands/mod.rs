@@ -15,21 +15,26 @@ mod evaluate_simple;
 mod export_model_to_zip;
 mod extract_fingerprint;
 mod find_best_configuration;
+mod install_plugin;
 mod install_pretrained_model_from_zip;
 mod link;
 mod list_plugins;
 mod man;
 mod move_plans_between_datasets;
+mod package_plugin;
 mod parity;
 mod plan_and_preprocess;
 mod plan_experiment;
 mod plans;
 mod plot_overlay_pngs;
+mod plugin_key;
 mod predict;
 mod predict_from_modelfolder;
 mod preprocess;
 mod relabel;
+mod remove_plugin;
 mod report;
+mod sign_plugin;
 mod train;
 mod trust;
 mod validate_plugin;
@@ -67,7 +72,12 @@ const ALL: &[Entry] = &[
     Entry::nnunet::<convert_old_nnunet_dataset::ConvertOldNnunetDataset>(),
     Entry::nnunet::<plot_overlay_pngs::PlotOverlayPngs>(),
     Entry::own::<list_plugins::ListPlugins>(),
+    Entry::own::<install_plugin::InstallPlugin>(),
+    Entry::own::<remove_plugin::RemovePlugin>(),
     Entry::own::<trust::Trust>(),
+    Entry::own::<plugin_key::PluginKey>(),
+    Entry::own::<sign_plugin::SignPlugin>(),
+    Entry::own::<package_plugin::PackagePlugin>(),
     Entry::own::<validate_plugin::ValidatePlugin>(),
     Entry::own::<validate_plugin::RunCheck>(),
     Entry::own::<parity::ParityCommand>(),

@@ -111,7 +111,6 @@ impl Run for Train {
         }
         let device = self.device.parse()?;
         let registry = self.plugins.open()?;
-        registry.config(&self.trainer)?;
         let (paths, stop) = (Paths::from_env(), stopped_by_signals()?);
         for (index, &fold) in self.fold.0.iter().enumerate() {
             match train(&paths, &registry, &self.options(fold, &device, &stop), &show::Training::new(stop.clone()))? {

@@ -7,7 +7,7 @@ mod plans;
 pub(crate) mod sandbox;
 mod slope;
 
-use registry::{Kind, Metadata, Offer, Options, Registry, SearchPath, State, judge};
+use registry::{Kind, Level, Metadata, Offer, Options, Registry, SearchPath, State, Trust, judge};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -134,10 +134,12 @@ impl Target {
         self.component.as_ref().map_or("", |c| &c.name)
     }
 
-    /// A registry that knows the host's own components and this file's, and pins nothing.
+    /// A registry that knows the host's own components and this file's, and pins nothing. Its author need not have signed it yet.
     fn registry(&self) -> registry::Result<Registry> {
         let search = SearchPath::new(std::slice::from_ref(&self.file), None, None, None);
-        Registry::open(Options { search, dev_plugins: true, ..Options::of_user(&[])? })
+        let user = Options::of_user(&[])?;
+        let trust = Trust { level: Level::FirstUse, ..user.trust.clone() };
+        Registry::open(Options { search, dev_plugins: true, trust, ..user })
     }
 }
 

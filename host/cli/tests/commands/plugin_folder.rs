@@ -8,7 +8,7 @@ use std::{
 };
 
 /// The built libraries of a workspace's members.
-fn build(workspace: &str, target: &str, members: &[&str]) -> PathBuf {
+pub(crate) fn build(workspace: &str, target: &str, members: &[&str]) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
     let mut cargo = Command::new(env!("CARGO"));
     cargo.current_dir(root.join(workspace)).args(["build", "--release", "--target-dir"]).arg(root.join(target));
@@ -16,7 +16,7 @@ fn build(workspace: &str, target: &str, members: &[&str]) -> PathBuf {
     root.join(target).join("release")
 }
 
-fn library(folder: &Path, name: &str) -> Vec<u8> {
+pub(crate) fn library(folder: &Path, name: &str) -> Vec<u8> {
     fs::read(folder.join(format!("{}{name}{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX))).unwrap()
 }
 

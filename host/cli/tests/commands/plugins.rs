@@ -11,7 +11,7 @@ fn an_empty_folder_adds_nothing() {
     assert_eq!(user.host("list-plugins -plugins-dir empty --plugins-dir empty").succeeded(), without);
     let mut lines = without.lines();
     let head: Vec<&str> = lines.next().unwrap().split_whitespace().collect();
-    assert_eq!(head, ["KIND", "NAME", "PLUGIN", "VERSION", "STATE", "DESCRIPTION"]);
+    assert_eq!(head, ["KIND", "NAME", "PLUGIN", "VERSION", "STATE", "SIGNED", "DESCRIPTION"]);
     let rows: Vec<Vec<&str>> = lines.map(|line| line.split_whitespace().collect()).collect();
     assert!(rows.iter().all(|row| row[2] == "built-in" && row[4] == "built-in"), "{without}");
     assert!(rows.iter().any(|row| row[..2] == ["architecture", "PlainConvUNet"]), "{without}");

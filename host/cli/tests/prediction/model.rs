@@ -55,7 +55,8 @@ pub(crate) fn write(folder: &Path, patch: usize, labels: usize, trainer: &str, r
     fs::write(folder.join("dataset.json"), dataset.to_string()).unwrap();
     let configuration = Plans::read(&folder.join("plans.json")).unwrap().configuration("3d_fullres").unwrap();
     assert_eq!(DatasetJson::read(folder).unwrap().label_manager().unwrap().num_outputs(), labels);
-    let no_plugins = Options { search: Default::default(), cache: folder.join("cache"), lock: folder.join("lock"), dev_plugins: false };
+    let no_plugins =
+        Options { search: Default::default(), cache: folder.join("cache"), lock: folder.join("lock"), dev_plugins: false, trust: Default::default() };
     let registry = Registry::open(no_plugins).unwrap();
     let spec = configuration.network_spec(1, labels, true);
     let (network, ..): (Model, _, _) = build_model(&registry, &TrainerConfig::default(), &spec, &Device::parse("cpu").unwrap(), 7).unwrap();

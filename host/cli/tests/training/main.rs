@@ -6,5 +6,6 @@ mod killed;
 mod losses;
 mod networks;
 mod panics;
+mod plugin_lock;
 mod stopped;
 mod tree;

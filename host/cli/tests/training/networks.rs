@@ -34,7 +34,8 @@ fn add_plugins(folder: &Path) {
 
 fn open(tree: &Tree) -> Registry {
     let search = SearchPath::new(&[tree.path("plugins")], None, None, None);
-    Registry::open(Options { search, cache: tree.path("cache"), lock: tree.path("plugins.lock"), dev_plugins: false }).unwrap()
+    Registry::open(Options { search, cache: tree.path("cache"), lock: tree.path("plugins.lock"), dev_plugins: false, trust: Default::default() })
+        .unwrap()
 }
 
 fn architecture(registry: &Registry, config: &str) -> ArchitectureHandle {

@@ -1,14 +1,18 @@
 //! A plugin that panics in the middle of a training.
 
 use crate::tree::Tree;
-use std::{fs, path::Path, process::Command};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 #[test]
 fn a_panic_ends_the_training_with_its_place_and_the_checkpoint_stays() {
     let tree = Tree::phantom();
     tree.done("plan_and_preprocess -d 999 -c 3d_fullres");
     tree.add_small(Some([16, 16, 16]), &[4, 8]);
-    add_plugin(&tree.path("plugins"));
+    add_plugin(&tree.path("plugins"), "fx-panic");
     let train = "train 999 small 0 -tr fx_panic_late --plugins-dir plugins --iterations 3 --val-iterations 1 --seed 1 -device cpu";
     tree.done(&format!("{train} --epochs 1"));
     let fold = tree.path("res").join(&tree.dataset).join("fx_panic_late__nnUNetPlans__small/fold_0");
@@ -28,12 +32,14 @@ fn a_panic_ends_the_training_with_its_place_and_the_checkpoint_stays() {
     ));
 }
 
-fn add_plugin(folder: &Path) {
+/// Builds a fixture into a folder that is made for it; the file.
+pub(crate) fn add_plugin(folder: &Path, fixture: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.current_dir(root.join("tests/fixtures")).args(["build", "--release", "--target-dir", "../../target/fixtures", "-p", "fx-panic"]);
+    cargo.current_dir(root.join("tests/fixtures")).args(["build", "--release", "--target-dir", "../../target/fixtures", "-p", fixture]);
     assert!(cargo.status().unwrap().success(), "the fixture does not build");
     fs::create_dir(folder).unwrap();
-    let name = format!("{}fx_panic{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
+    let name = format!("{}{}{}", std::env::consts::DLL_PREFIX, fixture.replace('-', "_"), std::env::consts::DLL_SUFFIX);
     fs::copy(root.join("target/fixtures/release").join(&name), folder.join(&name)).unwrap();
+    folder.join(name)
 }

@@ -24,9 +24,9 @@ impl Plugged {
         Ok(Self { hook, place })
     }
 
-    /// Whose it is.
-    pub fn provenance(&self) -> &registry::Provenance {
-        &self.hook.from
+    /// The component.
+    pub fn hook(&self) -> &Hook {
+        &self.hook
     }
 
     /// Changes `sample`, if this is the plugin's place.

@@ -6,8 +6,8 @@ mod write;
 pub use read::read;
 pub use write::write;
 
+use crate::lock::UsedPlugin;
 use engine::{OptimizerSpec, ParameterState, Weight};
-use registry::Provenance;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
@@ -51,8 +51,9 @@ pub struct HostRecord {
     pub iterations_per_epoch: usize,
     /// Validation iterations an epoch.
     pub validation_iterations: usize,
-    /// Whose components made the model.
-    pub components: Vec<Provenance>,
+    /// The plugins that had a part in it.
+    #[serde(default)]
+    pub plugins: Vec<UsedPlugin>,
     /// Steps that the optimizer took.
     pub optimizer_steps: u64,
 }

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use ndarray::{Array3, Array4, ArrayRef3, Ix3, Ix4};
 use plugin_api::abi::host::{Edited, Named, NewValues, Values, ValuesMut};
 use plugin_api::{CaseQuestion, ChannelFacts, PreprocessingPlan, RunAnswer, Spacing};
-use registry::{Hook, Kind, Provenance, Registry};
+use registry::{Hook, Kind, Registry};
 use serde_json::Map;
 
 use super::{PREPROCESSOR, normalize::SCHEMES};
 use crate::dataset::DatasetJson;
 use crate::error::{Error, Result};
+use crate::lock::{self, Part};
 use crate::plan::{Configuration, Plans};
 
 /// The plugins that a configuration's preprocessing names; the default has none.
@@ -57,9 +58,9 @@ impl Plugins {
         self.preprocessor.iter().chain(self.normalizations.values())
     }
 
-    /// Whose they are.
-    pub fn provenance(&self) -> Vec<Provenance> {
-        self.hooks().map(|hook| hook.from.clone()).collect()
+    /// The components with whose they are.
+    pub fn parts(&self) -> Vec<Part<'_>> {
+        self.hooks().map(lock::part).collect()
     }
 
     /// What tells other plugins' arrays from these: id and hash of each file.

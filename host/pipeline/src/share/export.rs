@@ -11,6 +11,7 @@ use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use crate::crossval;
 use crate::error::{Error, Result};
+use crate::lock;
 use crate::paths::Paths;
 use crate::progress::{Progress, Report};
 use crate::train::Fold;
@@ -44,7 +45,7 @@ const RESULTS: [&str; 3] = ["summary.json", "postprocessing.pkl", "postprocessin
 /// Writes the models to the zip file `output`; the number of files in it.
 ///
 /// Of each configuration: plans, dataset, fingerprint, the results of its cross-validation; of each fold: checkpoints, `debug.json`,
-/// `progress.png`, `network_architecture.pdf`, and the scores of the validation. Ensembles whose members are all in the file, and what
+/// `progress.png`, `network_architecture.pdf`, `plugins.lock`, and the scores of the validation. Ensembles whose members are all in the file, and what
 /// `find_best_configuration` wrote, go with them.
 ///
 /// # Errors
@@ -127,7 +128,7 @@ impl Export {
                     missing.push(path.display().to_string());
                 }
             }
-            let beside = ["debug.json", "progress.png", "network_architecture.pdf"].map(|name| folder.join(name));
+            let beside = ["debug.json", "progress.png", "network_architecture.pdf", lock::FILE].map(|name| folder.join(name));
             files.extend(beside.into_iter().filter(|path| path.is_file()));
             files.extend(self.results_of(&folder.join("validation"))?);
         }

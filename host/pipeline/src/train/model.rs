@@ -5,6 +5,7 @@ use crate::{
     checkpoint::{self, Checkpoint},
     dataset::{DatasetJson, LabelManager},
     error::{Error, Result},
+    lock::{self, Part},
     plan::{Configuration, Plans, patch_fault},
 };
 use engine::{
@@ -12,7 +13,7 @@ use engine::{
     shape::{NodeKind, Trace},
 };
 use plugin_api::{NetworkSpec, Op, Task, TrainerConfig, abi::host::LossHandle};
-use registry::{Provenance, Registry};
+use registry::{Kind, Provenance, Registry, ResolvedConfig};
 use std::{path::Path, sync::Arc};
 
 /// What prediction needs of a trained model.
@@ -23,7 +24,12 @@ pub struct Loaded {
     pub bytes: u64,
     /// The checkpoint that it came from, its weights moved out.
     pub checkpoint: Checkpoint,
+    /// Where a plugin is another than the one that trained it.
+    pub warnings: Vec<String>,
 }
+
+/// The kinds that a prediction uses.
+const PREDICTING: [Kind; 3] = [Kind::Architecture, Kind::Preprocessor, Kind::Normalization];
 
 /// Everything a training needs of the components.
 pub(crate) struct Parts {
@@ -31,6 +37,10 @@ pub(crate) struct Parts {
     pub(crate) loss: Arc<LossHandle>,
     pub(crate) loss_from: Provenance,
     pub(crate) architecture_from: Provenance,
+    /// The architecture's name.
+    pub(crate) architecture: String,
+    /// The loss's.
+    pub(crate) loss_name: String,
     pub(crate) task: Task,
     pub(crate) trace: Trace,
     /// Spatial shape of each head that is used, finest first, and its weight.
@@ -49,6 +59,12 @@ pub(crate) fn input_channels(dataset: &DatasetJson, labels: &LabelManager, confi
     dataset.channel_names.len() + previous
 }
 
+/// The architecture that a config names, else the plan.
+fn architecture_of(config: &TrainerConfig, spec: &NetworkSpec) -> String {
+    let plans = || spec.network_class_name.rsplit('.').next().unwrap_or_default().to_string();
+    config.architecture.as_ref().map_or_else(plans, |wanted| wanted.name.clone())
+}
+
 /// The network of a trainer config (its own, or the plan's) and where it comes from.
 ///
 /// # Errors
@@ -60,10 +76,7 @@ pub fn build_model(
     device: &Device,
     seed: u64,
 ) -> Result<(Model, Provenance, Trace)> {
-    let plain = plugin_api::ComponentRef {
-        name: spec.network_class_name.rsplit('.').next().unwrap_or_default().to_string(),
-        settings: serde_json::Map::new(),
-    };
+    let plain = plugin_api::ComponentRef { name: architecture_of(config, spec), settings: serde_json::Map::new() };
     let wanted = config.architecture.as_ref().unwrap_or(&plain);
     let source = registry.architecture(&wanted.name)?;
     let handle = source.create(&wanted.settings)?;
@@ -92,27 +105,37 @@ pub(crate) fn forward_bytes(trace: &Trace, device: &Device) -> u64 {
 }
 
 impl Parts {
+    /// These components and the configs that named them, with whose they are.
+    pub(crate) fn parts<'a>(&'a self, config: &'a ResolvedConfig) -> Vec<Part<'a>> {
+        let own = [(Kind::Architecture, self.architecture.as_str(), &self.architecture_from), (Kind::Loss, self.loss_name.as_str(), &self.loss_from)];
+        config.steps.iter().map(|step| (Kind::Config, step.name.as_str(), &step.from)).chain(own).collect()
+    }
+
     pub(crate) fn new(
         registry: &Registry,
-        config: &TrainerConfig,
+        config: &ResolvedConfig,
         spec: &NetworkSpec,
         task: Task,
         settings: &Settings,
         device: &Device,
         seed: u64,
     ) -> Result<Self> {
+        let config = &config.config;
         let (model, architecture_from, trace) = build_model(registry, config, spec, device, seed)?;
         let plain = plugin_api::ComponentRef { name: "dice_ce".into(), settings: serde_json::Map::new() };
         let wanted = config.loss.as_ref().unwrap_or(&plain);
         let source = registry.loss(&wanted.name)?;
         let loss = source.create(&wanted.settings, &task)?;
         let count = if settings.deep_supervision { trace.outputs.len() } else { 1 };
+        let architecture = architecture_of(config, spec);
         let heads = trace.outputs.iter().take(count).map(|s| s[2..].to_vec()).collect();
         Ok(Parts {
             model,
             loss: Arc::new(loss),
             loss_from: source.from.clone(),
             architecture_from,
+            architecture,
+            loss_name: wanted.name.clone(),
             task,
             trace,
             heads,
@@ -140,25 +163,10 @@ pub fn load_model(registry: &Registry, folder: &Path, fold: &str, file: &str, de
     };
     let spec = configuration.network_spec(input_channels(&dataset, &labels, &configuration), labels.num_outputs(), true);
     let (mut model, _, trace) =
-        build_model(registry, &config, &spec, device, checkpoint.host.seed).map_err(|e| not_installed(registry, &config, &path, &checkpoint, e))?;
+        build_model(registry, &config, &spec, device, checkpoint.host.seed).map_err(|e| lock::missing(e, &checkpoint.host.plugins, &path))?;
+    let warnings = lock::differences(&checkpoint.host.plugins, &PREDICTING, registry);
     let weights: Vec<_> = std::mem::take(&mut checkpoint.weights).into_iter().map(|w| (w.name, w.shape, w.data)).collect();
     model.load(&weights).map_err(|e| Error::content(&path, e.to_string()))?;
     let bytes = forward_bytes(&trace, device);
-    Ok(Loaded { model, bytes, checkpoint })
-}
-
-/// Says which plugin a model needs, where that is why its network cannot be built.
-fn not_installed(registry: &Registry, config: &TrainerConfig, path: &Path, checkpoint: &Checkpoint, e: Error) -> Error {
-    let there = config.architecture.as_ref().is_none_or(|wanted| registry.architecture(&wanted.name).is_ok());
-    let mut plugins: Vec<String> =
-        checkpoint.host.components.iter().filter(|c| c.file.is_some()).map(|c| format!("{} {}", c.who(), c.version)).collect();
-    plugins.dedup();
-    if there || plugins.is_empty() {
-        return e;
-    }
-    let (plugins, trainer) = (plugins.join(" and "), &checkpoint.trainer_name);
-    Error::content(
-        path,
-        format!("config `{trainer}` was trained with {plugins}, which is not here; install it, or name its folder with --plugins-dir: {e}"),
-    )
+    Ok(Loaded { model, bytes, checkpoint, warnings })
 }

@@ -16,6 +16,7 @@ use crate::{
     error::{Error, Result},
     infer, json,
     loader::{Batch, Dataset, Loader, LoaderSpec, Prepare, worker_threads},
+    lock::{self, UsedPlugin},
     paths::Paths,
     plan::{Configuration, Plans},
     preprocess,
@@ -24,7 +25,7 @@ use crate::{
 };
 use engine::{HeadTarget, Mode, Optimizer, Supervision};
 use plugin_api::TrainerConfig;
-use registry::{Provenance, Registry, ResolvedConfig};
+use registry::{Kind, Registry, ResolvedConfig};
 use serde_json::Value as Json;
 use std::{
     path::{Path, PathBuf},
@@ -63,8 +64,8 @@ struct Run<'a> {
     parts: Parts,
     optimizer: Optimizer,
     config: ResolvedConfig,
-    /// Whose architecture, loss, schedule, augmentation and preprocessing it is.
-    components: Vec<Provenance>,
+    /// Those that had a part in it.
+    plugins: Vec<UsedPlugin>,
     seed: u64,
     plans: Json,
     dataset_json: Json,
@@ -84,6 +85,14 @@ struct Run<'a> {
 /// Something is missing or does not fit; a component or a batch fails; a file cannot be written.
 pub fn train(paths: &Paths, registry: &Registry, options: &TrainOptions, observer: &dyn Observer) -> Result<Outcome> {
     let name = paths.dataset(&options.dataset)?;
+    let fold_of = |trainer: &str| Ok::<_, Error>(paths.model(&name, trainer, &options.plans, &options.configuration)?.join(options.fold.folder()));
+    let config = match registry.config(&options.trainer) {
+        Ok(config) => config,
+        Err(e) => {
+            let trained = fold_of(&options.trainer)?;
+            return Err(lock::missing(e.into(), &lock::read(&trained)?, &trained));
+        }
+    };
     let preprocessed = paths.preprocessed()?.join(&name);
     let plans_file = preprocessed.join(format!("{}.json", options.plans));
     let plans = Plans::read(&plans_file)?;
@@ -92,10 +101,9 @@ pub fn train(paths: &Paths, registry: &Registry, options: &TrainOptions, observe
     let labels = dataset.label_manager()?;
     let plugins = preprocess::Plugins::of(registry, &plans, &configuration, &dataset)?;
     preprocess::check(&preprocessed, &plans, &configuration, &dataset, &plugins)?;
-    let config = registry.config(&options.trainer)?;
     let settings = Settings::new(&config.config, options, &configuration, Some(registry))?;
     let model_folder = paths.model(&name, &config.name, &options.plans, &options.configuration)?;
-    let folder = model_folder.join(options.fold.folder());
+    let folder = fold_of(&config.name)?;
     std::fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
     for (from, to) in [
         (plans_file.clone(), "plans.json"),
@@ -116,15 +124,16 @@ pub fn train(paths: &Paths, registry: &Registry, options: &TrainOptions, observe
     let found = if options.resume || options.validate_only { resume_from(&folder, options)? } else { None };
     let seed = found.as_ref().map(|c| c.host.seed).or(options.seed).unwrap_or_else(draw_seed);
     let spec = configuration.network_spec(input_channels(&dataset, &labels, &configuration), labels.num_outputs(), settings.deep_supervision);
-    let parts = Parts::new(registry, &config.config, &spec, task_of(&labels, &configuration), &settings, &options.device, seed)?;
+    let before = found.as_ref().map_or(vec![], |c| c.host.plugins.clone());
+    let parts = Parts::new(registry, &config, &spec, task_of(&labels, &configuration), &settings, &options.device, seed);
+    let parts = parts.map_err(|e| lock::missing(e, &before, &folder))?;
     if !options.validate_only {
         memory::check(&parts, &settings, options)?;
     }
-    let own = [parts.architecture_from.clone(), parts.loss_from.clone()];
-    let components = own.into_iter().chain(settings.plugins()).chain(plugins.provenance()).collect();
+    let used = lock::used(parts.parts(&config).into_iter().chain(settings.parts()).chain(plugins.parts()));
     let mut run = Run {
-        components,
         optimizer: Optimizer::new(settings.optimizer.clone()),
+        plugins: lock::after(&before, used),
         plans: json::read(&plans_file)?,
         dataset_json: json::read(&preprocessed.join("dataset.json"))?,
         options,
@@ -141,7 +150,8 @@ pub fn train(paths: &Paths, registry: &Registry, options: &TrainOptions, observe
         events: None,
     };
     let mut journal = Journal::open(&run.folder, found.is_some(), observer)?;
-    for warning in warnings {
+    let differs = lock::differences(&before, &Kind::ALL, registry).into_iter().map(|what| format!("the checkpoint was {what}"));
+    for warning in warnings.into_iter().chain(differs) {
         journal.line(&format!("warning: {warning}"))?;
     }
     run.begin(found, &split, &mut journal)?;
@@ -495,11 +505,12 @@ impl Run<'_> {
                 num_epochs: self.settings.epochs,
                 iterations_per_epoch: self.settings.iterations,
                 validation_iterations: self.settings.validation_iterations,
-                components: self.components.clone(),
+                plugins: self.plugins.clone(),
                 optimizer_steps: steps,
             },
         };
-        checkpoint::write(&self.folder.join(name), &checkpoint)
+        checkpoint::write(&self.folder.join(name), &checkpoint)?;
+        lock::write(&self.folder, &self.plugins)
     }
 
     /// Predicts and scores the fold's validation cases with the final (or the best) weights.

@@ -5,11 +5,12 @@ use crate::{
     augment::{Plugged, Rules, rules},
     error::{Error, Result},
     loader::Oversample,
+    lock::{self, Part},
     plan::Configuration,
 };
 use engine::OptimizerSpec;
 use plugin_api::{ComponentRef, LrQuestion, Mirror, TrainerConfig};
-use registry::{Hook, Kind, Provenance, Registry};
+use registry::{Hook, Kind, Registry};
 use std::sync::Arc;
 
 /// How the learning rate falls from epoch `e` = 0 to `E`, both counted from the end of the warm-up.
@@ -173,13 +174,13 @@ impl Settings {
         })
     }
 
-    /// The plugins of schedule and augmentation.
-    pub fn plugins(&self) -> Vec<Provenance> {
+    /// The plugins' schedule and augmentation, with whose they are.
+    pub fn parts(&self) -> Vec<Part<'_>> {
         let schedule = match &self.schedule {
-            Schedule::Plugin(hook) => Some(&hook.from),
+            Schedule::Plugin(hook) => Some(&**hook),
             Schedule::Own { .. } => None,
         };
-        schedule.into_iter().chain(self.augmentation.as_ref().map(|plugged| plugged.provenance())).cloned().collect()
+        schedule.into_iter().chain(self.augmentation.as_ref().map(|plugged| plugged.hook())).map(lock::part).collect()
     }
 
     /// The learning rate of an epoch.
@@ -319,7 +320,7 @@ mod tests {
         let four = with(config(4), Some(&registry)).unwrap();
         // what a checkpoint of the last epoch holds is the last epoch's
         assert_eq!([0, 3, 4].map(|epoch| four.lr(epoch).unwrap()), [0.1, 0.0125, 0.0125]);
-        assert_eq!(four.plugins().len(), 1);
+        assert_eq!(four.parts().len(), 1);
         let error = with(config(1), Some(&registry)).unwrap().lr(2).unwrap_err().to_string();
         assert!(error.contains("in lr: answered Some(-1.0) for epoch 2; wanted a number from 0 up"), "{error}");
         let error = with(serde_json::json!({"lr_schedule": "polly"}), Some(&registry)).err().unwrap().to_string();

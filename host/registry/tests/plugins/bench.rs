@@ -1,6 +1,6 @@
 //! Fixtures, and a place of one's own to put them.
 
-use registry::{Options, Registry, Row, SearchPath};
+use registry::{Options, Registry, Row, SearchPath, Trust};
 use std::{
     collections::BTreeMap,
     fs,
@@ -52,6 +52,7 @@ impl Bench {
             cache: dir.path().join("cache"),
             lock: dir.path().join("data/plugins.lock"),
             dev_plugins: false,
+            trust: Trust::default(),
         };
         let bench = Bench { dir, options };
         for name in fixtures {

@@ -5,4 +5,6 @@ mod bench;
 mod components;
 mod files;
 mod hooks;
+mod publish;
+mod signed;
 mod trust;

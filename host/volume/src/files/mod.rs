@@ -1,4 +1,4 @@
-//! The files nnU-Net and this program share: NumPy's npy and npz, Python's pickle, PyTorch's pth.
+//! The files nnU-Net and this program share: NumPy's npy and npz, Python's pickle, PyTorch's pth; and files from the web.
 //!
 //! Every reader takes what it reads as hostile: sizes and offsets are checked against the length of the input, and an
 //! error names the file, what it holds and what was wanted. Every writer goes through [`atomic`], and equal values give
@@ -8,6 +8,7 @@ mod archive;
 pub mod atomic;
 pub mod dtype;
 pub mod error;
+mod fetch;
 pub mod ndarray;
 pub mod npy;
 pub mod npz;
@@ -19,6 +20,7 @@ pub mod pth;
 
 pub use dtype::{Dtype, Element};
 pub use error::{FileError, Malformed, Result};
+pub use fetch::{FetchError, fetch};
 pub use ndarray::{ArrayView, NdArray, Scalar};
 pub use npz_map::NpzMap;
 pub use npz_slices::NpzSlices;
