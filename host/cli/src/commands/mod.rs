@@ -17,6 +17,7 @@ mod install_pretrained_model_from_zip;
 mod link;
 mod list_plugins;
 mod move_plans_between_datasets;
+mod new_plugin;
 mod parity;
 mod plan_and_preprocess;
 mod plan_experiment;
@@ -59,6 +60,7 @@ const ALL: &[Entry] = &[
     Entry::nnunet::<plot_overlay_pngs::PlotOverlayPngs>(),
     Entry::own::<list_plugins::ListPlugins>(),
     Entry::own::<trust::Trust>(),
+    Entry::own::<new_plugin::NewPluginCommand>(),
     Entry::own::<validate_plugin::ValidatePlugin>(),
     Entry::own::<validate_plugin::RunCheck>(),
     Entry::own::<parity::ParityCommand>(),

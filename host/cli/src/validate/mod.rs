@@ -1,5 +1,6 @@
 //! The checks of `validate-plugin`: each has a name and a line that says what it asks, and runs in a process of its own.
 
+mod calls;
 mod library;
 mod loss;
 mod network;
@@ -17,21 +18,53 @@ use std::path::{Path, PathBuf};
 pub(crate) enum Verdict {
     /// All is as it should be.
     Pass(String),
+    /// It works, and the author should know something.
+    Warn(String),
     /// The author has something to do.
     Fail(String),
     /// It could not be asked.
     Skip(String),
 }
 
+impl Verdict {
+    /// What the output calls it.
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Verdict::Pass(_) => "pass",
+            Verdict::Warn(_) => "warn",
+            Verdict::Fail(_) => "FAIL",
+            Verdict::Skip(_) => "skip",
+        }
+    }
+
+    /// The line about it.
+    pub(crate) fn detail(&self) -> &str {
+        match self {
+            Verdict::Pass(detail) | Verdict::Warn(detail) | Verdict::Fail(detail) | Verdict::Skip(detail) => detail,
+        }
+    }
+}
+
 /// An error of a check is a failure of the plugin: whatever went wrong, the author reads it.
-pub(crate) type Found = Result<Verdict, Box<dyn std::error::Error>>;
+pub(crate) type Found = Result<Verdict, Failed>;
+
+/// Whatever ended a check.
+type Failed = Box<dyn std::error::Error>;
 
 fn pass(detail: impl Into<String>) -> Found {
     Ok(Verdict::Pass(detail.into()))
 }
 
+fn warn(detail: impl Into<String>) -> Found {
+    Ok(Verdict::Warn(detail.into()))
+}
+
 fn fail(detail: impl Into<String>) -> Found {
     Ok(Verdict::Fail(detail.into()))
+}
+
+fn skip(detail: impl Into<String>) -> Found {
+    Ok(Verdict::Skip(detail.into()))
 }
 
 /// What a check is about.
@@ -91,16 +124,27 @@ checks! {
     BuildsOdd "network-builds-odd-channels" ARCHITECTURE, "builds from a plan with odd numbers of channels, on shapes alone", network::builds_odd;
     NoRead "network-no-read" ARCHITECTURE, "forward reads no values, so that memory and graph are known beforehand", network::no_read;
     Heads "network-heads" ARCHITECTURE, "the first head has the patch's shape and a channel a class; no later head is finer", network::heads;
-    Runs "network-runs" ARCHITECTURE, "runs in 3D and 2D; values are finite and of the shapes that were foretold", network::runs;
-    Deterministic "network-deterministic" ARCHITECTURE, "equal seeds give equal parameters, logits and gradients, bit by bit", network::deterministic;
+    Runs "network-runs" ARCHITECTURE, "runs in 3D, 2D and odd anisotropic sizes; values are finite and of the shapes that were foretold", network::runs;
+    StateDict "network-state-dict" ARCHITECTURE, "names and shapes of the parameters are the same with and without deep supervision", network::state_dict;
+    Parameters "network-parameters" ARCHITECTURE, "a gradient reaches every parameter", network::parameters;
     Gradient "network-gradient" ARCHITECTURE, "gradients of parameters agree with finite differences", network::gradient;
+    Deterministic "network-deterministic" ARCHITECTURE, "equal seeds give equal parameters, logits and gradients, bit by bit, on any number of threads", network::deterministic;
     Leaks "network-leaks" ARCHITECTURE, "every tensor is released or returned", network::leaks;
+    Threads "network-threads" ARCHITECTURE, "no thread is left running", network::threads;
+    Memory "network-memory" ARCHITECTURE, "memory does not grow from call to call", network::memory;
+    LossShapes "loss-shapes" LOSS, "runs on shapes alone, so that graph and memory are known beforehand, and depends on the logits", loss::shapes;
     LossGradient3d "loss-gradient-3d" LOSS, "the gradient agrees with finite differences on 8x8x8 voxels", loss::gradient_3d;
     LossGradient2d "loss-gradient-2d" LOSS, "the gradient agrees with finite differences on 16x16 pixels", loss::gradient_2d;
-    LossFinite "loss-finite" LOSS, "value and gradient are finite for random, empty and full targets and for extreme logits", loss::finite;
+    LossGradientRegions "loss-gradient-regions" LOSS, "the gradient for regions agrees with finite differences", loss::gradient_regions;
+    LossFinite "loss-finite" LOSS, "value and gradient are finite for random, empty, full and ignored targets, odd sizes and extreme logits", loss::finite;
+    LossRegions "loss-regions" LOSS, "the same for regions", loss::regions;
     LossIgnored "loss-ignored" LOSS, "ignored voxels have no gradient, also where all are ignored", loss::ignored;
+    LossHeads "loss-heads" LOSS, "the heads of deep supervision together have a finite loss, and a gradient each", loss::heads;
     LossPrepare "loss-prepare" LOSS, "prepares a label map with 391 lesions in time, and twice the same", loss::prepare;
+    LossDeterministic "loss-deterministic" LOSS, "equal logits and labels give equal values and gradients, bit by bit, on any number of threads", loss::deterministic;
     LossLeaks "loss-leaks" LOSS, "every tensor is released or returned", loss::leaks;
+    LossThreads "loss-threads" LOSS, "no thread is left running", loss::threads;
+    LossMemory "loss-memory" LOSS, "memory does not grow from call to call", loss::memory;
     Resolves "config-resolves" CONFIG, "the config resolves with what it extends, and what it names exists", library::resolves;
 }
 

@@ -40,6 +40,7 @@ fn of_each_command() {
         "plot_overlay_pngs",
         "list-plugins",
         "trust",
+        "new-plugin",
         "validate-plugin",
         "parity",
         "demo",
