@@ -29,9 +29,9 @@ pub(crate) struct NewPluginCommand {
     /// Licence, by its SPDX name, for Cargo.toml
     #[arg(long, value_name = "SPDX", default_value = "Apache-2.0", value_parser = plain)]
     license: String,
-    /// The folder that the crate's own is made in
-    #[arg(long, value_name = "DIR", default_value = ".")]
-    folder: PathBuf,
+    /// The folder that the crate's own is made in [default: this one]
+    #[arg(long, value_name = "DIR")]
+    folder: Option<PathBuf>,
 }
 
 /// Text that a TOML string takes as it is.
@@ -52,7 +52,7 @@ impl Run for NewPluginCommand {
         let file = format!("{}{}{}", std::env::consts::DLL_PREFIX, self.name.snake, std::env::consts::DLL_SUFFIX);
         let trial = template.trial().replace("{{name}}", &self.name.snake);
         let plugin = NewPlugin { name: self.name, template, id, author: self.author, licence: self.license };
-        let folder = plugin.write(&self.folder).map_err(|(path, source)| Failure::Io { action: "write", path, source })?;
+        let folder = plugin.write(&self.folder.unwrap_or_default()).map_err(|(path, source)| Failure::Io { action: "write", path, source })?;
         show::line(&format!("{} is a plugin's crate now. Next:\n", folder.display()));
         for command in [
             &format!("cd {}", quoted(&folder)),

@@ -71,6 +71,19 @@ fn each_example_builds_alone_passes_every_check_and_trains() {
         for config in names(&plain, "config") {
             plain.done(&format!("train 999 small 0 -tr {config} --plugins-dir plugins {SHORT}"));
         }
+        for planner in names(&plain, "planner") {
+            planned(&plain, &format!("-pl {planner}"), &format!("{planner}Plans"));
+        }
+        for name in names(&plain, "preprocessor") {
+            planned(&plain, &format!("-preprocessor_name {name} -overwrite_plans_name {name}Plans"), &format!("{name}Plans"));
+        }
         fs::remove_file(&plugin).unwrap();
     }
+}
+
+/// A training on plans of their own.
+fn planned(tree: &Tree, flags: &str, plans: &str) {
+    tree.done(&format!("plan_and_preprocess -d 999 -c 3d_fullres {flags} --plugins-dir plugins"));
+    tree.add_small_to(plans, Some([16, 16, 16]), &[4, 8]);
+    tree.done(&format!("train 999 small 0 -p {plans} --plugins-dir plugins {SHORT}"));
 }
