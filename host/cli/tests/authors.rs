@@ -43,15 +43,19 @@ fn cargo(krate: &Path, target: &Path, arguments: &[&str]) {
 }
 
 /// From nothing to a validated library, which lies in the folder that comes back. Each kind has a place of its own, so that what cargo built is
-/// found again by the next run.
-fn road(kind: &str) -> (PathBuf, PathBuf) {
+/// found again by the next run. With `vendored` the sources beside another new crate are taken, which are the same, so they are compiled once.
+fn road(kind: &str, vendored: Option<&Path>) -> (PathBuf, PathBuf) {
     let home = root().join("target/authors").join(kind);
     let _ = fs::remove_dir_all(&home);
     fs::create_dir_all(&home).unwrap();
-    let said = done(&home, &format!("new-plugin my-{kind} --kind {kind} --author Somebody --license MIT"));
+    let said = done(&home, &format!("new-plugin my_{kind} --kind {kind} --author Somebody --license MIT"));
     assert!(said.contains("cargo build --release") && said.contains(&format!("my_{kind}")), "{said}");
-    let krate = home.join(format!("my-{kind}"));
+    let krate = home.join(format!("my_{kind}"));
     fs::copy(root().join("Cargo.lock"), krate.join("Cargo.lock")).unwrap();
+    if let Some(vendored) = vendored {
+        let manifest = fs::read_to_string(krate.join("Cargo.toml")).unwrap();
+        fs::write(krate.join("Cargo.toml"), manifest.replace("\"vendor/", &format!("\"{}/", vendored.display()))).unwrap();
+    }
     let target = root().join("target/authors/built");
     cargo(&krate, &target, &["test", "--release"]);
     cargo(&krate, &target, &["build", "--release"]);
@@ -76,19 +80,22 @@ fn trained(home: &Path, built: &Path, config: &str) {
 
 #[test]
 fn from_nothing_to_a_training_with_a_loss() {
-    let (home, built) = road("loss");
+    let (home, built) = road("loss", None);
     trained(&home, &built, "my_loss");
 }
 
 #[test]
 fn from_nothing_to_a_training_with_an_architecture() {
-    let (home, built) = road("architecture");
+    let (home, built) = road("architecture", None);
     trained(&home, &built, "my_architecture");
 }
 
 #[test]
-fn from_nothing_to_a_config() {
-    road("config");
+fn from_nothing_to_the_other_kinds() {
+    let (home, _) = road("config", None);
+    for kind in ["planner", "preprocessor", "normalization", "augmentation", "lr_schedule"] {
+        road(kind, Some(&home.join("my_config/vendor")));
+    }
 }
 
 #[test]

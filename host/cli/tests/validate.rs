@@ -9,7 +9,7 @@ use std::{
     sync::OnceLock,
 };
 
-const FIXTURES: [&str; 8] = ["fx-badgrad", "fx-configs", "fx-faults", "fx-good", "fx-hollow", "fx-leak", "fx-panic", "fx-segv"];
+const FIXTURES: [&str; 9] = ["fx-badgrad", "fx-configs", "fx-faults", "fx-good", "fx-hollow", "fx-hooks", "fx-leak", "fx-panic", "fx-segv"];
 
 /// Check, the fixture that fails it, the component, whether it is a failure or a warning, and what is said.
 const FAULTS: &[[&str; 5]] = &[
@@ -44,6 +44,19 @@ const FAULTS: &[[&str; 5]] = &[
     ["loss-leaks", "fx-faults", "loss:fx_forgets", "fail", "neither returned nor released"],
     ["loss-threads", "fx-faults", "loss:fx_spawns", "fail", "threads running"],
     ["loss-memory", "fx-faults", "loss:fx_hoards", "fail", "memory grows by"],
+    ["planner-plans", "fx-faults", "planner:fx_odd", "fail", "no plans for Dataset901_Cubes"],
+    ["planner-plans", "fx-faults", "planner:fx_same", "warn", "the host's own"],
+    ["planner-deterministic", "fx-faults", "planner:fx_moody", "fail", "answered differently"],
+    ["preprocessor-runs", "fx-faults", "preprocessor:fx_logarithm", "fail", "a voxel of the image is -inf"],
+    ["preprocessor-deterministic", "fx-faults", "preprocessor:fx_moody", "fail", "answered differently"],
+    ["preprocessor-threads", "fx-faults", "preprocessor:fx_spawns", "fail", "threads running"],
+    ["preprocessor-memory", "fx-faults", "preprocessor:fx_hoards", "fail", "memory grows by"],
+    ["normalization-finite", "fx-faults", "normalization:fx_by_range", "fail", "of one value"],
+    ["normalization-deterministic", "fx-faults", "normalization:fx_moody", "fail", "answered differently"],
+    ["augmentation-runs", "fx-faults", "augmentation:fx_label", "fail", "the label 77 appears"],
+    ["augmentation-deterministic", "fx-faults", "augmentation:fx_moody", "fail", "answered differently"],
+    ["augmentation-memory", "fx-faults", "augmentation:fx_hoards", "fail", "memory grows by"],
+    ["lr_schedule-rates", "fx-faults", "lr_schedule:fx_falling", "fail", "the learning rate of epoch 101"],
     ["config-resolves", "fx-configs", "config:fx_orphan", "fail", "fx_nobody"],
 ];
 
@@ -112,7 +125,7 @@ fn a_plugin_without_faults_passes_everything() {
 
 /// Whether `fx-good` has a component of the check's kind.
 fn has_fixture(check: &str) -> bool {
-    !["planner", "preprocessor", "normalization", "augmentation", "lr"].iter().any(|kind| check.starts_with(&format!("{kind}-")))
+    !["planner", "preprocessor", "normalization", "augmentation", "lr_schedule"].iter().any(|kind| check.starts_with(&format!("{kind}-")))
 }
 
 #[test]
@@ -128,6 +141,15 @@ fn each_check_has_a_plugin_that_fails_it() {
     }
     let without: Vec<String> = checks().into_iter().filter(|c| c != "scan" && !FAULTS.iter().any(|f| f[0] == c)).collect();
     assert_eq!(without, [""; 0]);
+}
+
+#[test]
+fn planners_preprocessors_and_the_like_pass_what_is_asked_of_them() {
+    let good = ["planner:fx_halved", "preprocessor:fx_shifted", "preprocessor:fx_thinned", "augmentation:fx_offset", "lr_schedule:fx_stairs"];
+    let arguments: Vec<&str> = good.iter().flat_map(|c| ["--component", c]).collect();
+    let (rows, _) = results("fx-hooks", &arguments);
+    let bad: Vec<_> = rows.iter().filter(|r| !r[1].is_empty() && r[2] != "pass").collect();
+    assert!(bad.is_empty() && rows.len() > 14, "{bad:?} {rows:?}");
 }
 
 #[test]

@@ -23,6 +23,13 @@ macro_rules! templates {
     };
 }
 
+/// For what a planner or a preprocessor does to a dataset.
+const PLANNED: &str = "host plan_and_preprocess -d DATASET -pl {{name}} --plugins-dir target/release --dev-plugins";
+const PREPROCESSED: &str =
+    "host plan_and_preprocess -d DATASET -preprocessor_name {{name}} -overwrite_plans_name {{name}}Plans --plugins-dir target/release --dev-plugins";
+/// A planner names schemes; plans that are there can be edited.
+const NORMALIZED: &str =
+    "host preprocess -d DATASET --plugins-dir target/release --dev-plugins   # with \"{{name}}\" in the plans' normalization_schemes";
 /// For what `-tr` selects.
 const TRAINED: &str = "host demo --quick -tr {{name}} --plugins-dir target/release --dev-plugins";
 
@@ -30,6 +37,11 @@ templates! {
     "architecture" tried by TRAINED;
     "loss" tried by TRAINED;
     "config" tried by TRAINED;
+    "planner" tried by PLANNED;
+    "preprocessor" tried by PREPROCESSED;
+    "normalization" tried by NORMALIZED;
+    "augmentation" tried by TRAINED;
+    "lr_schedule" tried by TRAINED;
 }
 
 impl Template {

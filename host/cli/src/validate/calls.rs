@@ -26,6 +26,15 @@ pub(super) fn on_threads<T: Send>(ask: impl Fn() -> Result<T, String> + Sync) ->
     Ok(all)
 }
 
+/// Whether one question has one answer: twice, and on one thread and four.
+pub(super) fn same<T: PartialEq + Send>(ask: impl Fn() -> Result<T, String> + Sync) -> Found {
+    let all = on_threads(ask)?;
+    match all[1..].iter().find(|(_, other)| *other != all[0].1) {
+        Some((which, _)) => fail(format!("equal questions are answered differently {which}")),
+        None => pass(""),
+    }
+}
+
 /// Whether threads stay behind that the host did not start.
 pub(super) fn threads(mut call: impl FnMut() -> Result<(), Failed>) -> Found {
     let count = || {

@@ -1,6 +1,7 @@
 //! The checks of `validate-plugin`: each has a name and a line that says what it asks, and runs in a process of its own.
 
 mod calls;
+mod hooks;
 mod library;
 mod loss;
 mod network;
@@ -112,6 +113,11 @@ macro_rules! checks {
 const ARCHITECTURE: Subject = Subject::Each(Kind::Architecture);
 const LOSS: Subject = Subject::Each(Kind::Loss);
 const CONFIG: Subject = Subject::Each(Kind::Config);
+const PLANNER: Subject = Subject::Each(Kind::Planner);
+const PREPROCESSOR: Subject = Subject::Each(Kind::Preprocessor);
+const NORMALIZATION: Subject = Subject::Each(Kind::Normalization);
+const AUGMENTATION: Subject = Subject::Each(Kind::Augmentation);
+const LR_SCHEDULE: Subject = Subject::Each(Kind::LrSchedule);
 
 checks! {
     Scan "scan" Subject::File, "the file is a whole plugin for this machine and host; none of it runs", library::scan;
@@ -146,6 +152,18 @@ checks! {
     LossThreads "loss-threads" LOSS, "no thread is left running", loss::threads;
     LossMemory "loss-memory" LOSS, "memory does not grow from call to call", loss::memory;
     Resolves "config-resolves" CONFIG, "the config resolves with what it extends, and what it names exists", library::resolves;
+    Plans "planner-plans" PLANNER, "plans that the host accepts for cubes, thick slices, 2D, large and mixed images", hooks::planner::plans;
+    PlansDeterministic "planner-deterministic" PLANNER, "equal fingerprints give equal plans", hooks::planner::deterministic;
+    PreprocessorRuns "preprocessor-runs" PREPROCESSOR, "shapes, labels and finite values in 3D and 2D, the same with and without labels", hooks::preprocessor::runs;
+    PreprocessorDeterministic "preprocessor-deterministic" PREPROCESSOR, "equal cases come out equal, on any number of threads", hooks::preprocessor::deterministic;
+    PreprocessorThreads "preprocessor-threads" PREPROCESSOR, "no thread is left running", hooks::preprocessor::threads;
+    PreprocessorMemory "preprocessor-memory" PREPROCESSOR, "memory does not grow from case to case", hooks::preprocessor::memory;
+    NormalizationFinite "normalization-finite" NORMALIZATION, "finite values for noise, one value and zeros; nothing outside a mask is changed", hooks::arrays::normalization_finite;
+    NormalizationDeterministic "normalization-deterministic" NORMALIZATION, "equal channels come out equal", hooks::arrays::normalization_deterministic;
+    AugmentationRuns "augmentation-runs" AUGMENTATION, "shapes stay, values are finite, no new label appears, in 3D and 2D", hooks::arrays::augmentation_runs;
+    AugmentationDeterministic "augmentation-deterministic" AUGMENTATION, "equal seeds give equal samples, on any number of threads", hooks::arrays::augmentation_deterministic;
+    AugmentationMemory "augmentation-memory" AUGMENTATION, "memory does not grow from sample to sample", hooks::arrays::augmentation_memory;
+    ScheduleRates "lr_schedule-rates" LR_SCHEDULE, "rates are finite, not below 0, not all 0, and the same when asked again", hooks::arrays::schedule;
 }
 
 impl Check {
