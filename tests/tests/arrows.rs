@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 /// Crate, and the crates of this workspace that it may depend on (dev-dependencies apart).
 const ARROWS: &[(&str, &[&str])] = &[
     ("plugin-api", &[]),
+    ("plugin-test", &["plugin-api"]),
     ("volume", &[]),
     ("engine", &["plugin-api"]),
     ("registry", &["plugin-api", "volume"]),
@@ -22,7 +23,7 @@ fn root() -> &'static Path {
 
 /// Name and normal dependencies of every crate of the workspace.
 fn crates() -> BTreeMap<String, (String, Vec<String>)> {
-    let folders = ["plugin-api", "host/*", "plugins/*", "examples/*", "tests/fixtures/*"];
+    let folders = ["plugin-api", "plugin-test", "host/*", "plugins/*", "examples/*", "tests/fixtures/*"];
     let mut found = BTreeMap::new();
     for pattern in folders {
         let paths: Vec<_> = match pattern.strip_suffix("/*") {

@@ -3,7 +3,7 @@
 use crate::failure::Failure;
 use clap::Args;
 use engine::Device;
-use pipeline::paths::Paths;
+use pipeline::paths::{Paths, quoted};
 use registry::{DEFAULT_TRAINER, Level, Registry};
 use std::{env, path::PathBuf};
 
@@ -26,6 +26,19 @@ impl PluginOptions {
         let mut options = registry::Options { dev_plugins: self.dev, ..registry::Options::of_user(&self.folders)? };
         options.trust.level = self.level.unwrap_or(options.trust.level);
         Ok(options)
+    }
+
+    /// The same options for a command that runs in another folder, a space before each.
+    pub(crate) fn flags(&self) -> Result<String, Failure> {
+        let mut flags = String::new();
+        for folder in &self.folders {
+            let found = std::path::absolute(folder).map_err(|source| Failure::Io { action: "find", path: folder.clone(), source })?;
+            flags.push_str(&format!(" --plugins-dir {}", quoted(&found)));
+        }
+        if self.dev {
+            flags.push_str(" --dev-plugins");
+        }
+        Ok(flags)
     }
 
     pub(crate) fn open(&self) -> Result<Registry, Failure> {

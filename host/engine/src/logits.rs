@@ -1,4 +1,4 @@
-//! A network whose logits are its one parameter, so that a loss's gradient can be had logit by logit.
+//! A network whose logits are its parameters, one a head, so that a loss's gradient can be had logit by logit.
 //! The validator and the parity report look at losses so.
 
 use plugin_api::{Init, abi::host::Library, prelude::*};
@@ -8,36 +8,39 @@ const NAME: &str = "__logits";
 
 #[derive(Deserialize)]
 struct Logits {
-    /// (B, C, spatial...)
-    shape: Vec<usize>,
+    /// (B, C, spatial...) of each head, finest first
+    shapes: Vec<Vec<usize>>,
 }
 
-struct Given(Param);
+struct Given(Vec<Param>);
 
 impl Architecture for Logits {
     fn build(&self, _: &NetworkSpec, p: &Params) -> Result<Box<dyn Network>> {
-        Ok(Box::new(Given(p.param("logits", &self.shape, Init::Normal { deviation: 1.0 })?)))
+        let head = |(i, shape): (usize, &Vec<usize>)| p.at("logits").param(&i.to_string(), shape, Init::Normal { deviation: 1.0 });
+        Ok(Box::new(Given(self.shapes.iter().enumerate().map(head).collect::<Result<_>>()?)))
     }
 }
 
 impl Network for Given {
     fn forward(&self, _: &Tensor) -> Result<Vec<Tensor>> {
-        Ok(vec![self.0.tensor() * 1.0])
+        Ok(self.0.iter().map(|logits| logits.tensor() * 1.0).collect())
     }
 }
 
-register_architecture!("__logits", Logits, "logits of a shape that the settings give, to look at losses");
+register_architecture!("__logits", Logits, "logits of shapes that the settings give, to look at losses");
 
-/// A model that returns logits of this shape (B, C, spatial...), whatever its input; at first standard normal. Its parameter is `logits`.
+/// A model that returns logits of these shapes (B, C, spatial...), finest first, whatever its input; at first standard normal. Its parameters are
+/// `logits.0`, `logits.1` and so on.
 ///
 /// # Errors
-/// The shape is none of a batch.
-pub fn model(shape: &[usize], seed: u64) -> crate::Result<crate::Model> {
-    let architecture = Library::builtin().architecture(NAME, &json!({"shape": shape}).to_string())?;
+/// A shape is none of a batch.
+pub fn model(shapes: &[Vec<usize>], seed: u64) -> crate::Result<crate::Model> {
+    let architecture = Library::builtin().architecture(NAME, &json!({"shapes": shapes}).to_string())?;
+    let finest = shapes.first().map_or(&[][..], Vec::as_slice);
     let spec = NetworkSpec {
         input_channels: 1,
-        num_classes: shape.get(1).copied().unwrap_or(1),
-        patch_size: shape.get(2..).unwrap_or_default().to_vec(),
+        num_classes: finest.get(1).copied().unwrap_or(1),
+        patch_size: finest.get(2..).unwrap_or_default().to_vec(),
         deep_supervision: false,
         network_class_name: NAME.into(),
         arch_kwargs: json!({}),

@@ -4,11 +4,11 @@ use super::Run;
 use crate::{
     demo::{self, Page},
     failure::Failure,
-    options::DeviceOption,
+    options::{DeviceOption, PluginOptions},
     show,
 };
 use pipeline::{dataset::images_in, evaluate::Summary, json, paths::quoted, phantom, phantom::PhantomSpec};
-use registry::{Kind, Options, Registry};
+use registry::Kind;
 use serde_json::{Value, json};
 use std::{
     path::{Path, PathBuf},
@@ -16,7 +16,7 @@ use std::{
     time::Instant,
 };
 
-/// The trainer config that the demo shows: one of a plugin, not of the host.
+/// The trainer config that the demo shows unless another is asked for: one of a plugin, not of the host.
 const TRAINER: &str = "blob_dice_loss";
 /// The configuration that it adds to the plans.
 const CONFIGURATION: &str = "3d_demo";
@@ -31,8 +31,13 @@ pub(crate) struct Demo {
     folder: PathBuf,
     #[command(flatten)]
     device: DeviceOption,
-    /// Six cases and two iterations: whether it runs, not whether it learns
-    #[arg(long, hide = true)]
+    /// Trainer config; yours, to see it run
+    #[arg(long = "tr", value_name = "NAME", default_value = TRAINER)]
+    trainer: String,
+    #[command(flatten)]
+    plugins: PluginOptions,
+    /// Six small cases and two epochs of four iterations: whether it runs, not whether it learns
+    #[arg(long)]
     quick: bool,
 }
 
@@ -40,8 +45,10 @@ impl Run for Demo {
     fn run(self) -> Result<(), Failure> {
         let start = Instant::now();
         let device = self.device.parse()?;
-        let registry = Registry::open(Options::of_user(&[])?)?;
-        if !registry.names(Kind::Config).iter().any(|name| name == TRAINER) {
+        let (registry, trainer) = (self.plugins.open()?, &self.trainer);
+        if trainer != TRAINER {
+            registry.config(trainer)?;
+        } else if !registry.names(Kind::Config).iter().any(|name| name == TRAINER) {
             let beside = std::env::current_exe().unwrap_or_default();
             return Err(Failure::Plain(format!(
                 "the demo trains with `{TRAINER}` of the plugin blob-dice, which is not there: `cargo build --release` in the source puts it beside \
@@ -57,6 +64,7 @@ impl Run for Demo {
         show::line("   The commands find datasets and models by three variables:");
         tree.variables().iter().for_each(|(name, folder)| show::line(&format!("   export {name}={}", quoted(folder))));
 
+        let plugins = self.plugins.flags()?;
         let mut shell = Shell { tree: &tree, commands: vec![] };
         show::line("\n2. Fingerprint, plan, preprocess.");
         shell.host("plan_and_preprocess -d 999 -c 3d_fullres --verify_dataset_integrity")?;
@@ -67,16 +75,16 @@ impl Run for Demo {
             "\n3. Train. {} has a new configuration `{CONFIGURATION}` now: it inherits from 3d_fullres,\n   with a smaller patch and network. Yours would be 3d_fullres, for 1000 epochs.",
             plans.display()
         ));
-        let (epochs, iterations, validation) = if self.quick { (1, 2, 1) } else { (4, 40, 4) };
+        let (epochs, iterations, validation) = if self.quick { (2, 4, 1) } else { (4, 40, 4) };
         shell.host(&format!(
-            "train 999 {CONFIGURATION} 0 -tr {TRAINER} --epochs {epochs} --iterations {iterations} --val-iterations {validation} --seed 1 -device {}",
+            "train 999 {CONFIGURATION} 0 -tr {trainer} --epochs {epochs} --iterations {iterations} --val-iterations {validation} --seed 1 -device {}{plugins}",
             device.name()
         ))?;
 
         show::line("\n4. Predict the test cases.");
         let (images, truth, predictions) = (raw.join("imagesTs"), raw.join("labelsTs"), tree.folder.join("predictions"));
         let folders = format!("-i {} -o {}", quoted(&images), quoted(&predictions));
-        shell.host(&format!("predict {folders} -d 999 -c {CONFIGURATION} -tr {TRAINER} -f 0 -device {}", device.name()))?;
+        shell.host(&format!("predict {folders} -d 999 -c {CONFIGURATION} -tr {trainer} -f 0 -device {}{plugins}", device.name()))?;
 
         show::line("\n5. Score them.");
         let dataset = quoted(&predictions.join("dataset.json"));

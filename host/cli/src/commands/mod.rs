@@ -21,6 +21,7 @@ mod link;
 mod list_plugins;
 mod man;
 mod move_plans_between_datasets;
+mod new_plugin;
 mod package_plugin;
 mod parity;
 mod plan_and_preprocess;
@@ -75,6 +76,7 @@ const ALL: &[Entry] = &[
     Entry::own::<install_plugin::InstallPlugin>(),
     Entry::own::<remove_plugin::RemovePlugin>(),
     Entry::own::<trust::Trust>(),
+    Entry::own::<new_plugin::NewPluginCommand>(),
     Entry::own::<plugin_key::PluginKey>(),
     Entry::own::<sign_plugin::SignPlugin>(),
     Entry::own::<package_plugin::PackagePlugin>(),

@@ -44,6 +44,12 @@ pub(crate) struct ValidatePlugin {
     /// Longest time for a check, seconds
     #[arg(long, value_name = "S", default_value_t = 60)]
     timeout: u64,
+    /// Most memory for a check, GiB
+    #[arg(long, value_name = "GIB", default_value_t = 8.0)]
+    memory: f64,
+    /// Show only what failed or is warned of
+    #[arg(long)]
+    only_failed: bool,
 }
 
 fn part_of_a_check(text: &str) -> Result<String, String> {
@@ -102,27 +108,34 @@ impl Run for ValidatePlugin {
                     component: component.as_deref(),
                     seed: self.seed,
                     limit: Duration::from_secs(self.timeout),
+                    memory: (self.memory * f64::from(1u32 << 30)) as u64,
                 }),
             };
             if matches!((check, &verdict), (Check::Load, Verdict::Fail(_))) {
                 stopped = Some(check.name());
             }
             let outcome = Outcome { check: check.name(), component, verdict, seconds: start.elapsed().as_secs_f64() };
-            if !self.json {
+            if !self.json && self.shows(&outcome) {
                 show::line(&outcome.line());
             }
             results.push(outcome);
         }
-        let failed = results.iter().filter(|r| matches!(r.verdict, Verdict::Fail(_))).count();
+        let (total, count) = (results.len(), |word: &str| results.iter().filter(|r| r.verdict.word() == word).count());
+        let (failed, warned, skipped) = (count("FAIL"), count("warn"), count("skip"));
         let passed = failed == 0 && !refused;
+        let tally = format!("{total} checks: {} passed, {warned} warned, {failed} failed, {skipped} skipped (seed {})", count("pass"), self.seed);
+        results.retain(|r| self.shows(r));
         if self.json {
             let (file, sha256) = (&*judgement.file, judgement.sha256);
             show::line(&json(&Report { file, sha256, plugin: &metadata.id, seed: self.seed, passed, results: &results })?);
         }
         match (passed, judgement.state) {
-            (true, _) => Ok(()),
+            (true, _) => {
+                show::note(&tally);
+                Ok(())
+            }
             (false, State::Refused(reason)) => Err(Failure::Plain(format!("{} {reason}", file.display()))),
-            (false, State::Ready) => Err(Failure::Plain(format!("{failed} of {} checks failed (seed {})", results.len(), self.seed))),
+            (false, State::Ready) => Err(Failure::Plain(tally)),
         }
     }
 }
@@ -138,6 +151,10 @@ impl ValidatePlugin {
         let width = widest();
         checks().for_each(|c| show::line(&format!("{:width$}  {}", c.name(), c.description())));
         Ok(())
+    }
+
+    fn shows(&self, outcome: &Outcome) -> bool {
+        !self.only_failed || matches!(outcome.verdict, Verdict::Fail(_) | Verdict::Warn(_))
     }
 
     fn wants(&self, check: Check) -> bool {
@@ -166,11 +183,7 @@ impl ValidatePlugin {
 impl Outcome {
     /// `pass  name  component  detail`
     fn line(&self) -> String {
-        let (word, detail) = match &self.verdict {
-            Verdict::Pass(detail) => ("pass", detail),
-            Verdict::Fail(detail) => ("FAIL", detail),
-            Verdict::Skip(detail) => ("skip", detail),
-        };
+        let (word, detail) = (self.verdict.word(), self.verdict.detail());
         let name = self.component.as_ref().map_or(String::new(), |component| format!("{component}  "));
         // one line, whatever a plugin says
         let width = widest();

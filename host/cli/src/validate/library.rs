@@ -34,6 +34,11 @@ pub(super) fn metadata(on: &Target) -> Found {
     if missing.is_empty() { pass(format!("{} {}, {}, {}", m.id, m.version, m.author, m.license)) } else { fail(missing.join("; ")) }
 }
 
+/// The kind of this name, whose work is not on tensors.
+fn hook_kind(name: &str) -> Option<Kind> {
+    Kind::ALL.into_iter().find(|k| k.name() == name && !matches!(k, Kind::Architecture | Kind::Loss | Kind::Config))
+}
+
 /// Asks for a component, which opens the library; what that component itself is wrong with is another check's question.
 pub(super) fn load(on: &Target) -> Found {
     let registry = on.registry()?;
@@ -43,7 +48,10 @@ pub(super) fn load(on: &Target) -> Found {
             "architecture" => registry.architecture(&c.name).map(drop),
             "loss" => registry.loss(&c.name).map(drop),
             "config" => registry.config(&c.name).map(drop),
-            _ => continue,
+            kind => match hook_kind(kind) {
+                Some(kind) => registry.hook(kind, &c.name).map(drop),
+                None => continue,
+            },
         };
         match found {
             Err(e @ (Error::Load { .. } | Error::Refused { .. } | Error::Unknown { .. } | Error::Conflict { .. })) => closed = Some(e),
@@ -68,10 +76,13 @@ pub(super) fn components(on: &Target) -> Found {
                 Err(e @ (Error::Load { .. } | Error::Conflict { .. })) => Err(e),
                 _ => Ok(()),
             },
-            _ => {
-                other += 1;
-                continue;
-            }
+            kind => match hook_kind(kind) {
+                Some(kind) => registry.hook(kind, &c.name).and_then(|h| h.create(&Map::new(), &serde_json::json!({})).map(drop)),
+                None => {
+                    other += 1;
+                    continue;
+                }
+            },
         };
         match found {
             Ok(()) => made += 1,

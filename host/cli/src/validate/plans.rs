@@ -65,3 +65,9 @@ pub(super) fn odd() -> NetworkSpec {
 pub(super) fn tiny(dims: usize) -> NetworkSpec {
     spec(2, 3, &vec![32; dims], 1, &halving(dims, &[4, 6, 8]))
 }
+
+/// Thick slices, small enough to run on values: sizes that end odd, a first axis that is halved late.
+pub(super) fn tiny_anisotropic() -> NetworkSpec {
+    let stages = [(4, vec![1, 3, 3], vec![1, 1, 1]), (6, vec![3; 3], vec![1, 2, 2]), (8, vec![3; 3], vec![2, 2, 2])];
+    spec(1, 2, &[10, 20, 28], 1, &stages)
+}

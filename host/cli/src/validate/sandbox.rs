@@ -1,6 +1,6 @@
 //! A check in a process of its own: a crash or a hang of the plugin is a verdict.
 
-use super::{Check, Verdict, run_here};
+use super::{Check, Verdict, calls, run_here};
 use crate::show;
 use std::{
     io::{self, Read},
@@ -27,6 +27,8 @@ pub(crate) struct Question<'a> {
     pub(crate) seed: u64,
     /// The longest that it may take.
     pub(crate) limit: Duration,
+    /// The most memory that it may hold, in bytes.
+    pub(crate) memory: u64,
 }
 
 /// The child's side: runs the check and prints its verdict.
@@ -55,8 +57,14 @@ fn run(q: &Question<'_>) -> io::Result<Verdict> {
     }
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let (stdout, stderr) = (collect(child.stdout.take()), collect(child.stderr.take()));
-    let Some(status) = wait(&mut child, q.limit)? else {
-        return Ok(Verdict::Fail(format!("it took more than {} s and was ended (--timeout gives it longer)", q.limit.as_secs())));
+    let status = match wait(&mut child, q)? {
+        End::Itself(status) => status,
+        End::Time => return Ok(Verdict::Fail(format!("it took more than {} s and was ended (--timeout gives it longer)", q.limit.as_secs()))),
+        End::Memory(bytes) => {
+            let gib = |bytes: u64| bytes as f64 / f64::from(1u32 << 30);
+            let (held, most) = (gib(bytes), gib(q.memory));
+            return Ok(Verdict::Fail(format!("it held {held:.2} GiB of memory and was ended; {most:.2} are allowed (--memory gives it more)")));
+        }
     };
     let said = text(&stdout).lines().rev().find_map(|line| line.strip_prefix(MARK).and_then(|json| serde_json::from_str(json).ok()));
     Ok(match said {
@@ -65,20 +73,33 @@ fn run(q: &Question<'_>) -> io::Result<Verdict> {
     })
 }
 
-/// None where the time ran out; the child is dead then.
-fn wait(child: &mut Child, limit: Duration) -> io::Result<Option<ExitStatus>> {
-    let start = Instant::now();
-    loop {
+/// How a child came to its end.
+enum End {
+    Itself(ExitStatus),
+    /// Its time ran out.
+    Time,
+    /// It held this many bytes.
+    Memory(u64),
+}
+
+/// Waits, and ends the child where it goes beyond what it may take.
+fn wait(child: &mut Child, q: &Question<'_>) -> io::Result<End> {
+    let (start, id) = (Instant::now(), child.id().to_string());
+    let end = loop {
         if let Some(status) = child.try_wait()? {
-            return Ok(Some(status));
+            return Ok(End::Itself(status));
         }
-        if start.elapsed() > limit {
-            child.kill()?;
-            child.wait()?;
-            return Ok(None);
+        if start.elapsed() > q.limit {
+            break End::Time;
+        }
+        if let Some(bytes) = calls::status(&id, "VmRSS").filter(|bytes| *bytes > q.memory) {
+            break End::Memory(bytes);
         }
         thread::sleep(POLL);
-    }
+    };
+    child.kill()?;
+    child.wait()?;
+    Ok(end)
 }
 
 /// Reads in a thread, so that a full pipe does not stop the child.

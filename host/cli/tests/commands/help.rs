@@ -48,6 +48,7 @@ fn of_each_command() {
         "install-plugin",
         "remove-plugin",
         "trust",
+        "new-plugin",
         "plugin-key",
         "sign-plugin",
         "package-plugin",

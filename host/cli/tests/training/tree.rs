@@ -46,7 +46,12 @@ impl Tree {
 
     /// Adds the configuration `small` to the plans: 3d_fullres in a network of few features.
     pub(crate) fn add_small(&self, patch: Option<[usize; 3]>, features: &[usize]) {
-        let path = self.path("pre").join(&self.dataset).join("nnUNetPlans.json");
+        self.add_small_to("nnUNetPlans", patch, features);
+    }
+
+    /// The same for plans of another name.
+    pub(crate) fn add_small_to(&self, plans: &str, patch: Option<[usize; 3]>, features: &[usize]) {
+        let path = self.path("pre").join(&self.dataset).join(format!("{plans}.json"));
         let mut plans: Value = json::read(&path).unwrap();
         let mut small = plans["configurations"]["3d_fullres"].clone();
         if let Some(patch) = patch {

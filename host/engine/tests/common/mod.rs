@@ -2,7 +2,12 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::panic)]
 
 use engine::{Device, HeadTarget, Mode, Model, Random, Step, Supervision};
-use plugin_api::{Task, abi::host::Library, prelude::*};
+use plugin_api::{
+    Task,
+    abi::host::{ArchitectureHandle, Library},
+    prelude::*,
+};
+use plugin_test::{Bench, Values};
 use std::{cell::RefCell, path::PathBuf, sync::Arc};
 
 /// What the network computes from its parameters, then its buffers.
@@ -73,24 +78,31 @@ pub(crate) struct Rig {
     pub(crate) model: Model,
     pub(crate) inputs: Vec<Input>,
     pub(crate) buffers: Vec<Input>,
+    function: Function,
+}
+
+/// The network of a function, of inputs and buffers of these shapes, and a plan for it.
+fn given(inputs: &[Input], buffers: &[Input], function: &Function) -> (ArchitectureHandle, NetworkSpec) {
+    FUNCTION.set(Some(function.clone()));
+    let shapes = |list: &[Input]| list.iter().map(|(s, _)| s.clone()).collect::<Vec<_>>();
+    let settings = json!({"shapes": shapes(inputs), "buffers": shapes(buffers)}).to_string();
+    let spec = NetworkSpec {
+        input_channels: 1,
+        num_classes: 2,
+        patch_size: vec![1],
+        deep_supervision: false,
+        network_class_name: String::new(),
+        arch_kwargs: json!({}),
+    };
+    (Library::builtin().architecture("given", &settings).unwrap(), spec)
 }
 
 impl Rig {
     pub(crate) fn new(inputs: Vec<Input>, buffers: Vec<Input>, f: impl Fn(&[Tensor]) -> Tensor + Send + Sync + 'static) -> Self {
-        FUNCTION.set(Some(Arc::new(f)));
-        let shapes = |list: &[Input]| list.iter().map(|(s, _)| s.clone()).collect::<Vec<_>>();
-        let settings = json!({"shapes": shapes(&inputs), "buffers": shapes(&buffers)}).to_string();
-        let architecture = Library::builtin().architecture("given", &settings).unwrap();
-        let spec = NetworkSpec {
-            input_channels: 1,
-            num_classes: 2,
-            patch_size: vec![1],
-            deep_supervision: false,
-            network_class_name: String::new(),
-            arch_kwargs: json!({}),
-        };
+        let function: Function = Arc::new(f);
+        let (architecture, spec) = given(&inputs, &buffers, &function);
         let model = Model::build(&Device::cpu(), &architecture, &spec, 3).unwrap();
-        let mut rig = Rig { model, inputs, buffers };
+        let mut rig = Rig { model, inputs, buffers, function };
         rig.load(&rig.inputs.clone());
         rig
     }
@@ -113,6 +125,22 @@ impl Rig {
     /// The outputs and their shape, outside training.
     pub(crate) fn forward(&self) -> engine::Result<(Vec<f32>, Vec<usize>)> {
         self.model.predict(&[0.0], &[1, 1, 1])
+    }
+
+    /// Asserts that the plain host of plugin-test, on which authors run their tests, has the same outputs outside training.
+    pub(crate) fn agrees_with_the_plain_host(&self, name: &str) {
+        let (architecture, spec) = given(&self.inputs, &self.buffers, &self.function);
+        let bench = Bench::on_values(false);
+        let network = architecture.build(&bench, &serde_json::to_string(&spec).unwrap()).unwrap();
+        for (p, (shape, data)) in bench.parameters().iter().zip(self.inputs.iter().chain(&self.buffers)) {
+            bench.set(&p.name, Values::new(shape, data.iter().map(|&v| f64::from(v)).collect())).unwrap();
+        }
+        let heads = network.forward(&bench, bench.put(Values::new(&[1, 1, 1], vec![0.0]))).unwrap();
+        let (plain, (ours, shape)) = (bench.get(heads[0]).unwrap(), self.forward().unwrap());
+        assert_eq!(plain.shape, shape, "{name}");
+        let plain: Vec<f32> = plain.data.iter().map(|&v| v as f32).collect();
+        let (off, scale) = (distance(&ours, &plain), plain.iter().fold(1f32, |m, v| m.max(v.abs())));
+        assert!(off < 1e-5 * f64::from(scale), "{name}: engine and plain host differ by {off:.1e}\n  engine {ours:?}\n  plain {plain:?}");
     }
 
     fn loss(&self) -> f64 {
@@ -162,6 +190,7 @@ pub(crate) fn check(name: &str, inputs: Vec<Input>, f: impl Fn(&[Tensor]) -> Ten
 
 pub(crate) fn check_with_buffers(name: &str, inputs: Vec<Input>, buffers: Vec<Input>, f: impl Fn(&[Tensor]) -> Tensor + Send + Sync + 'static) {
     let mut rig = Rig::new(inputs, buffers, f);
+    rig.agrees_with_the_plain_host(name);
     let (tape, wanted) = (rig.gradients(), rig.differences());
     let mut worst = 0f64;
     for (i, (tape, wanted)) in tape.iter().zip(&wanted).enumerate() {
@@ -176,7 +205,9 @@ pub(crate) fn check_with_buffers(name: &str, inputs: Vec<Input>, buffers: Vec<In
 
 /// Asserts the outputs.
 pub(crate) fn outputs(name: &str, inputs: Vec<Input>, f: impl Fn(&[Tensor]) -> Tensor + Send + Sync + 'static, shape: &[usize], wanted: &[f32]) {
-    let (found, found_shape) = Rig::new(inputs, vec![], f).forward().unwrap();
+    let rig = Rig::new(inputs, vec![], f);
+    rig.agrees_with_the_plain_host(name);
+    let (found, found_shape) = rig.forward().unwrap();
     assert_eq!(found_shape, shape, "{name}");
     let off = distance(&found, wanted);
     assert!(off < 2e-6 * wanted.iter().fold(1f64, |m, v| m.max(f64::from(v.abs()))), "{name} is off by {off:.1e}: {found:?}, wanted {wanted:?}");

@@ -1,14 +1,8 @@
 //! Values by hand, and what the loss must do by its nature.
 
-use super::{
-    rig::{close, gradient, labels_task, loss, sigmoid, stacked, value},
-    values::Calculator,
-};
-use plugin_api::{
-    ErrorKind, Task,
-    abi::host::{HeadArgs, Library},
-    json,
-};
+use super::rig::{close, gradient, labels_task, logits, loss, sigmoid, stacked, value};
+use plugin_api::{ErrorKind, Task, abi::host::Library, json};
+use plugin_test::TestHead;
 
 const LOGITS: [f64; 24] = [2., 0., 0., 1., 0., 0., 0., 3., 0., 2., 1., 0., 0., 1., 0., 0., 0., 0., 0., 0., 1., 0., -1., 0.];
 const LABELS: [i16; 8] = [0, 1, 1, 0, 0, 1, 2, 0];
@@ -144,12 +138,9 @@ fn nothing_annotated_is_left_out_or_counts_as_one_blob() {
 fn coarse_heads_take_the_main_term_alone() {
     let task = labels_task(3, false);
     let made = loss("blob_dice", "{}", &task);
-    let host = Calculator::default();
-    let prepared = [stacked(&made, &task, &[8], &[LABELS.to_vec()])];
-    let labels = host.put(&[1, 1, 8], LABELS.iter().map(|&v| f64::from(v)).collect());
-    let logits = host.put(&[1, 3, 8], LOGITS.to_vec());
-    let head = |weight, prepared| HeadArgs { logits, weight, labels: Some(labels), regions: None, valid: None, prepared };
-    let total = host.get(made.heads(&host, &[head(0.75, &prepared), head(0.25, &[]), head(0.0, &[])]).unwrap()).data[0];
+    let (fine, samples) = (logits(&task, &[8], &LOGITS, 1), [LABELS.to_vec()]);
+    let head = |weight| TestHead { logits: &fine, samples: &samples, weight };
+    let total = made.heads(&[head(0.75), head(0.25), head(0.0)]).unwrap();
     let blobs = value(&loss("blob_dice", BLOBS, &task), &task, &[8], &LOGITS, &[LABELS.to_vec()]);
     close(total, 0.3194275 + blobs);
 }
@@ -159,7 +150,7 @@ fn touching_corners_follow_the_setting() {
     let task = labels_task(2, false);
     let sample = vec![1, 0, 0, 1];
     let highest = |settings| {
-        let prepared = stacked(&loss("blob_dice", settings, &task), &task, &[2, 2], std::slice::from_ref(&sample));
+        let prepared = stacked(&loss("blob_dice", settings, &task), &[2, 2], std::slice::from_ref(&sample));
         assert_eq!(prepared.shape(), [1, 1, 2, 2]);
         prepared.int_values().iter().max().copied()
     };
@@ -175,10 +166,8 @@ fn settings_that_make_no_loss_are_refused() {
         assert_eq!(refused.kind(), ErrorKind::Component);
     }
     let zero = loss("blob_dice", r#"{"smooth": 0.0}"#, &task);
-    let host = Calculator::default();
-    let id = host.put(&[1, 3, 8], LOGITS.to_vec());
-    let heads = [HeadArgs { logits: id, weight: 1.0, labels: None, regions: None, valid: None, prepared: &[] }];
-    assert!(zero.heads(&host, &heads).err().unwrap().message().contains("smooth"));
+    let refused = zero.value(&logits(&task, &[8], &LOGITS, 1), &[LABELS.to_vec()]).err().unwrap();
+    assert!(refused.message().contains("smooth"));
 }
 
 #[test]

@@ -1,3 +1,2 @@
 mod loss;
 mod rig;
-mod values;

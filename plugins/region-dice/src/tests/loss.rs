@@ -1,14 +1,8 @@
 //! Values by hand, and what the loss must do by its nature.
 
-use super::{
-    rig::{close, gradient, labels_task, loss, sigmoid, stacked, value},
-    values::Calculator,
-};
-use plugin_api::{
-    ErrorKind, Task,
-    abi::host::{HeadArgs, Library},
-    json,
-};
+use super::rig::{close, gradient, labels_task, logits, loss, sigmoid, stacked, value};
+use plugin_api::{ErrorKind, Task, abi::host::Library, json};
+use plugin_test::TestHead;
 
 const LOGITS: [f64; 24] = [2., 0., 0., 1., 0., 0., 0., 3., 0., 2., 1., 0., 0., 1., 0., 0., 0., 0., 0., 0., 1., 0., -1., 0.];
 const LABELS: [i16; 8] = [0, 1, 1, 0, 0, 1, 2, 0];
@@ -66,7 +60,7 @@ fn cells_in_the_plane_are_bounded_by_distance() {
     // components in opposite corners; the diagonal between is as near to one as to the other
     let mut sample = vec![0; 25];
     (sample[0], sample[24]) = (1, 1);
-    let prepared = stacked(&loss("region_dice", CELLS, &task), &task, &[5, 5], std::slice::from_ref(&sample));
+    let prepared = stacked(&loss("region_dice", CELLS, &task), &[5, 5], std::slice::from_ref(&sample));
     assert_eq!((prepared.name(), prepared.shape()), ("cells", [1, 1, 5, 5].as_slice()));
     for (v, &number) in prepared.int_values().iter().enumerate() {
         let (y, x) = (v / 5, v % 5);
@@ -83,7 +77,7 @@ fn touching_corners_follow_the_setting() {
     let task = labels_task(2, false);
     let sample = vec![1, 0, 0, 1];
     let highest = |settings| {
-        let prepared = stacked(&loss("region_dice", settings, &task), &task, &[2, 2], std::slice::from_ref(&sample));
+        let prepared = stacked(&loss("region_dice", settings, &task), &[2, 2], std::slice::from_ref(&sample));
         prepared.int_values().iter().max().copied()
     };
     assert_eq!(highest("{}"), Some(3));
@@ -112,7 +106,7 @@ fn every_region_counts_by_itself_the_first_included() {
     // regions {0, 2} and {1}; voxel 3 is ignored
     let sample = vec![1, 0, 1, 1, 0, 1, 0, 0, 0, 0, 0, 1];
     let region = loss("region_dice", CELLS, &task);
-    let prepared = stacked(&region, &task, &[4], std::slice::from_ref(&sample));
+    let prepared = stacked(&region, &[4], std::slice::from_ref(&sample));
     // voxel 1 is as near to voxel 0 as to voxel 2
     let first = prepared.int_values()[1] / 2 == 1;
     let made = value(&region, &task, &[4], &logits, &[sample]);
@@ -169,12 +163,9 @@ fn a_perfect_prediction_scores_best_and_all_foreground_does_not() {
 fn coarse_heads_take_the_main_term_alone() {
     let task = labels_task(3, false);
     let made = loss("region_dice", "{}", &task);
-    let host = Calculator::default();
-    let prepared = [stacked(&made, &task, &[8], &[LABELS.to_vec()])];
-    let labels = host.put(&[1, 1, 8], LABELS.iter().map(|&v| f64::from(v)).collect());
-    let logits = host.put(&[1, 3, 8], LOGITS.to_vec());
-    let head = |weight, prepared| HeadArgs { logits, weight, labels: Some(labels), regions: None, valid: None, prepared };
-    let total = host.get(made.heads(&host, &[head(0.75, &prepared), head(0.25, &[]), head(0.0, &[])]).unwrap()).data[0];
+    let (fine, samples) = (logits(&task, &[8], &LOGITS, 1), [LABELS.to_vec()]);
+    let head = |weight| TestHead { logits: &fine, samples: &samples, weight };
+    let total = made.heads(&[head(0.75), head(0.25), head(0.0)]).unwrap();
     close(total, 0.3194275 + value(&loss("region_dice", CELLS, &task), &task, &[8], &LOGITS, &[LABELS.to_vec()]));
 }
 
@@ -186,10 +177,8 @@ fn settings_that_make_no_loss_are_refused() {
         assert_eq!(refused.kind(), ErrorKind::Component);
     }
     let zero = loss("region_dice", r#"{"smooth": 0.0}"#, &task);
-    let host = Calculator::default();
-    let id = host.put(&[1, 3, 8], LOGITS.to_vec());
-    let heads = [HeadArgs { logits: id, weight: 1.0, labels: None, regions: None, valid: None, prepared: &[] }];
-    assert!(zero.heads(&host, &heads).err().unwrap().message().contains("smooth"));
+    let refused = zero.value(&logits(&task, &[8], &LOGITS, 1), &[LABELS.to_vec()]).err().unwrap();
+    assert!(refused.message().contains("smooth"));
 }
 
 #[test]

@@ -115,8 +115,8 @@ fn one(desk: &mut Desk<'_>, what: &str, entry: &Entry, arrays: &Arrays) -> crate
     let regions = entry.name.contains("regions") || entry.name.contains("BCE");
     let task = Task { outputs, regions, ignore, batch_dice: entry.name.contains("batchdiceTrue") };
     let loss = handle(desk, loss, &settings, &task)?;
-    let mut model = logits::model(logits.shape(), 0)?;
-    model.load(&[("logits".to_owned(), logits.shape().to_vec(), logits.to_f32())])?;
+    let mut model = logits::model(&[logits.shape().to_vec()], 0)?;
+    model.load(&[("logits.0".to_owned(), logits.shape().to_vec(), logits.to_f32())])?;
     let head = HeadTarget { shape: target.shape(), values: &labels, weight: 1.0 };
     let supervision = Supervision { heads: vec![head], prepared: &[], task: &task };
     let step = model.step(Mode::Train, &[0.0], &[1, 1, 1], &supervision, &loss, &[])?;
