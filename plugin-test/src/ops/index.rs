@@ -1,0 +1,34 @@
+//! Values picked and put by index.
+
+use super::Call;
+use crate::values::{Values, each_index};
+use plugin_api::{DType, Op};
+
+pub(super) fn run(c: &Call<'_>) -> Values {
+    let x = c.inputs[0];
+    let moved = |i: &[usize], axis: usize, to: f64| {
+        let mut at = i.to_vec();
+        at[axis] = to as usize;
+        at
+    };
+    match c.op {
+        Op::Gather => Values::from_fn(&c.out, x.dtype, |i| x.at(&moved(i, c.n(0), c.inputs[1].at(i)))),
+        Op::IndexSelect => Values::from_fn(&c.out, x.dtype, |i| x.at(&moved(i, c.n(0), c.inputs[1].data[i[c.n(0)]]))),
+        Op::OneHot => Values::from_fn(&c.out, DType::Float, |i| f64::from(u8::from(x.at(&moved(i, 1, 0.0)) == i[1] as f64))),
+        Op::ScatterAdd => {
+            let (index, source) = (c.inputs[1], c.inputs[2]);
+            let mut out = x.clone();
+            each_index(&index.shape, |i| out.data[place(&x.shape, &moved(i, c.n(0), index.at(i)))] += source.at(i));
+            out
+        }
+        _ => {
+            let mut out = Values { shape: c.out.clone(), data: vec![0.0; c.out.iter().product()], dtype: x.dtype };
+            each_index(&x.shape, |i| out.data[place(&c.out, &[i[0], i[1], c.inputs[1].at(i) as usize])] += x.at(i));
+            out
+        }
+    }
+}
+
+fn place(shape: &[usize], index: &[usize]) -> usize {
+    index.iter().zip(shape).fold(0, |p, (&at, &n)| p * n + at)
+}
