@@ -3,11 +3,14 @@
 use crate::{
     ArchitectureSource, Candidate, Error, HookSource, Judgement, LossSource, Metadata, Origin, Provenance, Result, SearchPath, State,
     config::DEFAULT_NAMES,
-    load, scan, suggest,
+    config_file, load, scan, suggest,
     trust::{EVERYONE, EVERYONE_ELSE, Pins, open_to_others},
     verdicts::Verdicts,
 };
-use plugin_api::abi::host::{Component, Library};
+use plugin_api::{
+    TrainerConfig,
+    abi::host::{Component, Library},
+};
 use std::{
     collections::BTreeMap,
     fmt, fs,
@@ -103,6 +106,8 @@ pub(crate) struct Plugin {
     pub(crate) judgement: Judgement,
     /// the file before it in the search that has the same content
     pub(crate) copy_of: Option<PathBuf>,
+    /// what it holds, if it is a config file
+    pub(crate) config: Option<TrainerConfig>,
     origin: Origin,
     library: OnceLock<Library>,
 }
@@ -170,13 +175,18 @@ impl Registry {
         let mut verdicts = Verdicts::read(options.cache.join("verdicts.json"));
         let (mut plugins, mut contents) = (Vec::new(), BTreeMap::new());
         for candidate in options.search.files()? {
-            let Some(judgement) = judge_candidate(&candidate, &mut verdicts, &pins, options.dev_plugins) else { continue };
-            let ready = judgement.sha256.clone().filter(|_| judgement.state == State::Ready);
+            let found = match config_file::is_one(&candidate.path) {
+                true => Some(config_file::judge_candidate(&candidate)),
+                false => judge_candidate(&candidate, &mut verdicts, &pins, options.dev_plugins).map(|judgement| (judgement, None)),
+            };
+            let Some((judgement, config)) = found else { continue };
+            // a config file has its name from the file, so the same text under two names is two configs
+            let ready = judgement.sha256.clone().filter(|_| judgement.state == State::Ready && config.is_none());
             let copy_of = ready.as_ref().and_then(|hash| contents.get(hash).cloned());
             if let (Some(hash), None) = (ready, &copy_of) {
                 contents.insert(hash, judgement.file.clone());
             }
-            plugins.push(Plugin { judgement, copy_of, origin: candidate.place.origin, library: OnceLock::new() });
+            plugins.push(Plugin { judgement, copy_of, config, origin: candidate.place.origin, library: OnceLock::new() });
         }
         let _ = verdicts.save(); // without it the next start reads the files again
         let mut builtin = host.components();
@@ -316,7 +326,7 @@ fn judge_candidate(candidate: &Candidate, verdicts: &mut Verdicts, pins: &Pins, 
 }
 
 /// Asks for the file, its folder, and the folder of the link that led to it. A build folder is often its group's too.
-fn distrust(path: &Path, real: &Path, origin: Origin) -> Option<String> {
+pub(crate) fn distrust(path: &Path, real: &Path, origin: Origin) -> Option<String> {
     let mask = if origin == Origin::Beside { EVERYONE } else { EVERYONE_ELSE };
     open_to_others(real, mask).or_else(|| open_to_others(path, mask))
 }

@@ -1,6 +1,6 @@
 //! Judges a file by its bytes. None of it runs.
 
-use crate::{Metadata, needed};
+use crate::{Metadata, config_file, needed};
 use object::{Object, ObjectSection, ObjectSegment, read::NameOrOrdinal};
 use plugin_api::abi::{ABI_VERSION, ROOT_SYMBOL, meta::SECTION_NAMES};
 use serde::{Deserialize, Serialize};
@@ -51,6 +51,10 @@ const LARGEST_FILE: u64 = 1 << 30;
 /// Judges one file: is it a whole shared library for this machine, with records of an ABI that this host speaks, the root
 /// symbol, and its own libraries at hand? Who can write it, and whether it changed, is the registry's question.
 pub fn judge(file: &Path) -> Judgement {
+    if config_file::is_one(file) {
+        let fault = "is a trainer config: data, which takes no trust and is not pinned".into();
+        return Judgement { file: file.to_path_buf(), sha256: None, metadata: None, state: State::Refused(fault) };
+    }
     match real_file(file).and_then(|real| Ok((read(&real)?, real))) {
         Ok((bytes, real)) => verdict(real, inspect(&bytes)),
         Err(fault) => Judgement { file: file.to_path_buf(), sha256: None, metadata: None, state: State::Refused(fault) },

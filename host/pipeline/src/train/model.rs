@@ -11,8 +11,9 @@ use engine::{
     Device, Model,
     shape::{NodeKind, Trace},
 };
-use plugin_api::{NetworkSpec, Op, Task, TrainerConfig, abi::host::LossHandle};
+use plugin_api::{NetworkSpec, Op, Task, TrainerConfig, abi::host::LossHandle, nn::NormKind};
 use registry::{Provenance, Registry};
+use serde_json::{Value as Json, json};
 use std::{path::Path, sync::Arc};
 
 /// What prediction needs of a trained model.
@@ -30,6 +31,8 @@ pub(crate) struct Parts {
     pub(crate) model: Model,
     pub(crate) loss: Arc<LossHandle>,
     pub(crate) loss_from: Provenance,
+    pub(crate) loss_name: String,
+    pub(crate) architecture_name: String,
     pub(crate) architecture_from: Provenance,
     pub(crate) task: Task,
     pub(crate) trace: Trace,
@@ -49,6 +52,12 @@ pub(crate) fn input_channels(dataset: &DatasetJson, labels: &LabelManager, confi
     dataset.channel_names.len() + previous
 }
 
+/// The name of the config's network, or of the plan's.
+fn architecture_name<'a>(config: &'a TrainerConfig, spec: &'a NetworkSpec) -> &'a str {
+    let plain = spec.network_class_name.rsplit('.').next().unwrap_or_default();
+    config.architecture.as_ref().map_or(plain, |a| a.name_or(plain))
+}
+
 /// The network of a trainer config (its own, or the plan's) and where it comes from.
 ///
 /// # Errors
@@ -60,20 +69,36 @@ pub fn build_model(
     device: &Device,
     seed: u64,
 ) -> Result<(Model, Provenance, Trace)> {
-    let plain = plugin_api::ComponentRef {
-        name: spec.network_class_name.rsplit('.').next().unwrap_or_default().to_string(),
-        settings: serde_json::Map::new(),
-    };
-    let wanted = config.architecture.as_ref().unwrap_or(&plain);
-    let source = registry.architecture(&wanted.name)?;
-    let handle = source.create(&wanted.settings)?;
+    let name = architecture_name(config, spec);
+    let settings = config.architecture.as_ref().map(|a| a.settings.clone()).unwrap_or_default();
+    let spec = &normed(spec, config.norm)?;
+    let source = registry.architecture(name)?;
+    let handle = source.create(&settings)?;
     let failed = |call: &str, e: engine::Error| match e {
         engine::Error::Component(e) => Error::from(source.from.failed(call, e)),
         other => Error::from(other),
     };
-    let trace = engine::shape::trace(&handle, spec, 1).map_err(|e| Error::invalid(format!("{} of {}: {e}", wanted.name, source.from.who())))?;
+    let trace = engine::shape::trace(&handle, spec, 1).map_err(|e| Error::invalid(format!("{name} of {}: {e}", source.from.who())))?;
     let model = Model::build(device, &handle, spec, seed).map_err(|e| failed("build", e))?;
     Ok((model, source.from.clone(), trace))
+}
+
+/// The plan with the normalisation that a config puts in its place, scale and shift included.
+fn normed(spec: &NetworkSpec, norm: Option<NormKind>) -> Result<NetworkSpec> {
+    let mut spec = spec.clone();
+    let Some(norm) = norm else { return Ok(spec) };
+    let dims = spec.dims();
+    let Some(arguments) = spec.arch_kwargs.as_object_mut().filter(|a| a.contains_key("norm_op")) else {
+        return Err(Error::invalid(format!("the config sets `norm`, and {} of the plans has no `norm_op`", spec.network_class_name)));
+    };
+    let (operation, settings) = match norm {
+        NormKind::Instance => (json!(format!("torch.nn.modules.instancenorm.InstanceNorm{dims}d")), json!({"eps": 1e-5, "affine": true})),
+        NormKind::Batch => (json!(format!("torch.nn.modules.batchnorm.BatchNorm{dims}d")), json!({"eps": 1e-5, "affine": true})),
+        _ => (Json::Null, Json::Null),
+    };
+    arguments.insert("norm_op".into(), operation);
+    arguments.insert("norm_op_kwargs".into(), settings);
+    Ok(spec)
 }
 
 /// Bytes that a forward of one patch takes on the processor: what the trace counts, and the input and output of the largest convolution
@@ -101,7 +126,7 @@ impl Parts {
         let (model, architecture_from, trace) = build_model(registry, config, spec, device, seed)?;
         let plain = plugin_api::ComponentRef { name: "dice_ce".into(), settings: serde_json::Map::new() };
         let wanted = config.loss.as_ref().unwrap_or(&plain);
-        let source = registry.loss(&wanted.name)?;
+        let source = registry.loss(wanted.name_or(&plain.name))?;
         let loss = source.create(&wanted.settings, &task)?;
         let count = if settings.deep_supervision { trace.outputs.len() } else { 1 };
         let heads = trace.outputs.iter().take(count).map(|s| s[2..].to_vec()).collect();
@@ -109,6 +134,8 @@ impl Parts {
             model,
             loss: Arc::new(loss),
             loss_from: source.from.clone(),
+            loss_name: source.name,
+            architecture_name: architecture_name(config, spec).to_owned(),
             architecture_from,
             task,
             trace,
@@ -146,7 +173,7 @@ pub fn load_model(registry: &Registry, folder: &Path, fold: &str, file: &str, de
 
 /// Says which plugin a model needs, where that is why its network cannot be built.
 fn not_installed(registry: &Registry, config: &TrainerConfig, path: &Path, checkpoint: &Checkpoint, e: Error) -> Error {
-    let there = config.architecture.as_ref().is_none_or(|wanted| registry.architecture(&wanted.name).is_ok());
+    let there = config.architecture.as_ref().is_none_or(|wanted| wanted.name.is_empty() || registry.architecture(&wanted.name).is_ok());
     let mut plugins: Vec<String> =
         checkpoint.host.components.iter().filter(|c| c.file.is_some()).map(|c| format!("{} {}", c.who(), c.version)).collect();
     plugins.dedup();

@@ -1,7 +1,7 @@
 //! The epochs.
 
 use super::{
-    Fold, Iteration, Observer, TrainOptions, curves,
+    Fold, Iteration, Observer, TrainOptions, benchmark, curves, debug,
     journal::{Journal, now},
     memory,
     model::{Parts, forward_bytes, input_channels, task_of},
@@ -53,15 +53,15 @@ pub enum Outcome {
 }
 
 /// A training in progress.
-struct Run<'a> {
-    options: &'a TrainOptions,
-    settings: Settings,
-    parts: Parts,
+pub(super) struct Run<'a> {
+    pub(super) options: &'a TrainOptions,
+    pub(super) settings: Settings,
+    pub(super) parts: Parts,
     optimizer: Optimizer,
-    config: ResolvedConfig,
+    pub(super) config: ResolvedConfig,
     /// Whose architecture, loss, schedule, augmentation and preprocessing it is.
     components: Vec<Provenance>,
-    seed: u64,
+    pub(super) seed: u64,
     plans: Json,
     dataset_json: Json,
     folder: PathBuf,
@@ -145,7 +145,7 @@ pub fn train(paths: &Paths, registry: &Registry, options: &TrainOptions, observe
         }
     }
     let place = Place { plans: &plans, dataset: &dataset, preprocessed: &preprocessed, previous: previous.as_deref(), model_folder: &model_folder };
-    let dice = if options.no_checkpoints { None } else { run.validate(&place, &split, observer, &mut journal)? };
+    let dice = if !run.keeps_checkpoints() { None } else { run.validate(&place, &split, observer, &mut journal)? };
     Ok(Outcome::Finished { folder: run.folder, dice })
 }
 
@@ -215,13 +215,19 @@ impl Run<'_> {
         ))?;
         let gib = |bytes: u64| bytes as f64 / (1u64 << 30) as f64;
         journal.line(&format!(
-            "network of {}: {} parameters, {:.1} GFLOP forward and {:.2} GiB of activations a sample",
+            "network {} of {}, loss {} of {}: {} parameters, {:.1} GFLOP forward and {:.2} GiB of activations a sample",
+            self.parts.architecture_name,
             self.parts.architecture_from.who(),
+            self.parts.loss_name,
+            self.parts.loss_from.who(),
             trace.parameter_count(),
             trace.flops as f64 / 1e9,
             gib(trace.activation_bytes)
         ))?;
-        journal.line(&format!("{} training and {} validation cases, batch {}", split.train.len(), split.val.len(), self.settings.batch_size))?;
+        let Settings { epochs, iterations, validation_iterations, batch_size, .. } = self.settings;
+        journal.line(&format!("{epochs} epochs of {iterations} training and {validation_iterations} validation iterations"))?;
+        journal.line(&format!("{} training and {} validation cases, batch {batch_size}", split.train.len(), split.val.len()))?;
+        debug::write(&self.folder.join("debug.json"), self, split)?;
         if let Some(c) = found {
             let weights: Vec<_> = c.weights.iter().map(|w| (w.name.clone(), w.shape.clone(), w.data.clone())).collect();
             self.parts.model.load(&weights)?;
@@ -261,6 +267,7 @@ impl Run<'_> {
         let rules = &self.settings.rules;
         let spec = AugmentSpec {
             patch: configuration.patch_size.clone(),
+            augmentation: self.settings.augmentation,
             rotation: rules.rotation,
             dummy_2d: rules.dummy_2d,
             mirror_axes: self.settings.mirror_axes.clone(),
@@ -272,7 +279,7 @@ impl Run<'_> {
         };
         let augmented = training && !self.settings.plain_data;
         let pipeline = if augmented { Pipeline::training(&spec)? } else { Pipeline::validation(&spec)? };
-        let pipeline = pipeline.with(self.settings.augmentation.clone().filter(|_| training));
+        let pipeline = pipeline.with(self.settings.plugged.clone().filter(|_| training));
         let threads = worker_threads()?;
         let loss = self.parts.loss.clone();
         let prepare: Prepare = Arc::new(move |shape, labels| loss.prepare(shape, labels));
@@ -287,6 +294,11 @@ impl Run<'_> {
             prepare: Some(prepare),
         };
         let keys = if training { &data.split.train } else { &data.split.val };
+        if self.settings.synthetic_data {
+            let stages = configuration.previous_stage.as_ref().map_or(0, |_| labels.foreground_labels().len());
+            let channels = self.parts.trace.inputs.first().map_or(1, |input| input[1] - stages);
+            return Loader::synthetic(&loader, channels, labels.labels().len());
+        }
         Loader::new(data.cases.clone(), keys.clone(), loader)
     }
 
@@ -361,7 +373,9 @@ impl Run<'_> {
                 return self.stop(journal).map(Some);
             }
         }
-        if !self.folder.join("checkpoint_final.pth").exists() || self.logging.lrs.len() == self.settings.epochs {
+        if self.settings.benchmark {
+            benchmark::write(&self.folder.join("benchmark_result.json"), &self.logging, &self.options.device)?;
+        } else if !self.folder.join("checkpoint_final.pth").exists() || self.logging.lrs.len() == self.settings.epochs {
             self.save("checkpoint_final.pth")?;
             let latest = self.folder.join("checkpoint_latest.pth");
             if latest.exists() {
@@ -373,7 +387,7 @@ impl Run<'_> {
     }
 
     fn stop(&self, journal: &mut Journal<'_>) -> Result<Outcome> {
-        if !self.options.no_checkpoints {
+        if self.keeps_checkpoints() {
             self.save("checkpoint_latest.pth")?;
         }
         journal.line(&format!("stopped at epoch {}, iteration {}; the same command with --c goes on from here", self.epoch, self.iteration))?;
@@ -418,7 +432,7 @@ impl Run<'_> {
         journal.line(&format!("Epoch time: {:.2} s", now() - start))?;
         self.epoch += 1;
         (self.iteration, self.losses) = (0, vec![]);
-        if !self.options.no_checkpoints {
+        if self.keeps_checkpoints() {
             if self.best_ema.is_none_or(|best| ema > best) && !ema.is_nan() {
                 self.best_ema = Some(ema);
                 journal.line(&format!("Yayy! New best EMA pseudo Dice: {ema:.4}"))?;
@@ -429,6 +443,11 @@ impl Run<'_> {
             }
         }
         curves::draw(&self.folder.join("progress.png"), &self.logging)
+    }
+
+    /// In between; the final one comes for all but a benchmark.
+    fn keeps_checkpoints(&self) -> bool {
+        !self.options.no_checkpoints && !self.settings.benchmark
     }
 
     fn save(&self, name: &str) -> Result<()> {
