@@ -35,6 +35,15 @@ pub enum OptimizerSpec {
         /// Keeps the largest second moment (Reddi et al. 2018).
         amsgrad: bool,
     },
+    /// Adan (Xie et al. 2022, algorithm 1, without restarts; averages corrected for their start at 0, as in Adam).
+    Adan {
+        /// Shares of the new value in the averages of the gradient, of its difference to the last one, and of the square.
+        betas: (f64, f64, f64),
+        /// Added to the root.
+        eps: f64,
+        /// Decoupled, by division.
+        weight_decay: f64,
+    },
 }
 
 impl Default for OptimizerSpec {
@@ -43,7 +52,7 @@ impl Default for OptimizerSpec {
     }
 }
 
-/// State of one parameter, in host memory: momentum, or Adam's moments.
+/// State of one parameter, in host memory: momentum, Adam's moments, or Adan's with the last gradient.
 pub type ParameterState = Vec<Vec<f32>>;
 
 /// An optimizer with its state.
@@ -142,6 +151,23 @@ impl Optimizer {
                 let root = largest.sqrt().scale(1.0 / c2.sqrt()).shift(eps);
                 *state = if amsgrad { vec![first.clone(), second, largest] } else { vec![first.clone(), second] };
                 w.sub(&first.div(&root).scale(lr / c1))
+            }
+            OptimizerSpec::Adan { betas: (b1, b2, b3), eps, weight_decay } => {
+                let blend = |old: Option<&Value>, new: &Value, b: f64| match old {
+                    Some(old) => old.scale(1.0 - b).add(&new.scale(b)),
+                    None => new.scale(b),
+                };
+                // there is no difference yet at the first step
+                let change = state.get(3).map_or_else(|| g.scale(0.0), |last| g.sub(last));
+                let ahead = g.add(&change.scale(1.0 - b2));
+                let average = blend(state.first(), &g, b1);
+                let trend = blend(state.get(1), &change, b2);
+                let square = blend(state.get(2), &ahead.mul(&ahead), b3);
+                let corrected = |b: f64| 1.0 - (1.0 - b).powi(self.steps as i32);
+                let root = square.scale(1.0 / corrected(b3)).sqrt().shift(eps);
+                let direction = average.scale(1.0 / corrected(b1)).add(&trend.scale((1.0 - b2) / corrected(b2)));
+                *state = vec![average, trend, square, g];
+                w.sub(&direction.div(&root).scale(lr)).scale(1.0 / (1.0 + lr * weight_decay))
             }
         }
     }

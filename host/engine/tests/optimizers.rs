@@ -9,7 +9,7 @@ use engine::{Mode, Optimizer, OptimizerSpec};
 /// PyTorch's update of one number, in f64.
 #[derive(Clone, Default)]
 struct Plain {
-    slots: [f64; 3],
+    slots: [f64; 4],
     steps: i32,
 }
 
@@ -27,12 +27,24 @@ impl Plain {
                 if !decoupled {
                     g += weight_decay * w;
                 }
-                let [m, v, top] = &mut self.slots;
+                let [m, v, top, _] = &mut self.slots;
                 *m = b1 * *m + (1.0 - b1) * g;
                 *v = b2 * *v + (1.0 - b2) * g * g;
                 *top = if amsgrad { top.max(*v) } else { *v };
                 let (c1, c2) = (1.0 - b1.powi(self.steps), 1.0 - b2.powi(self.steps));
                 w - lr / c1 * *m / ((*top / c2).sqrt() + eps)
+            }
+            // algorithm 1 of the paper, with each average divided by the sum of its weights
+            OptimizerSpec::Adan { betas: (b1, b2, b3), eps, weight_decay } => {
+                let [m, v, n, last] = &mut self.slots;
+                let change = if self.steps == 1 { 0.0 } else { g - *last };
+                *m = (1.0 - b1) * *m + b1 * g;
+                *v = (1.0 - b2) * *v + b2 * change;
+                *n = (1.0 - b3) * *n + b3 * (g + (1.0 - b2) * change).powi(2);
+                *last = g;
+                let sum = |b: f64| 1.0 - (1.0 - b).powi(self.steps);
+                let step = lr / ((*n / sum(b3)).sqrt() + eps);
+                (w - step * (*m / sum(b1) + (1.0 - b2) * *v / sum(b2))) / (1.0 + lr * weight_decay)
             }
         }
     }
@@ -93,6 +105,8 @@ fn five_steps() {
         ("adamw", adam(1e-1, true, false)),
         ("amsgrad", adam(1e-2, false, true)),
         ("adamw, amsgrad", adam(1e-1, true, true)),
+        ("adan", OptimizerSpec::Adan { betas: (0.02, 0.08, 0.01), eps: 1e-8, weight_decay: 0.0 }),
+        ("adan with decay", OptimizerSpec::Adan { betas: (0.2, 0.3, 0.1), eps: 1e-8, weight_decay: 1e-1 }),
     ];
     for (name, spec) in cases {
         for clip in [None, Some(0.5), Some(1e3)] {

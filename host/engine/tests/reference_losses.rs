@@ -98,3 +98,19 @@ fn values_and_gradients() {
     assert!(compared > 0 && compared + counts == entries.len(), "{compared} losses and {counts} counts of {} entries", entries.len());
     println!("{compared} losses: values {worst:.1e}, gradients {worst_gradient:.1e}");
 }
+
+/// `TopKLoss(k=50, label_smoothing=0.1)` of nnunetv2 2.8.1, without and with `ignore_index=2`.
+#[test]
+fn smoothed_labels() {
+    standard::link();
+    let logits = [0.5, -1.0, 2.0, 0.1, 1.5, 0.3, -0.7, 0.0, -0.2, 0.9, 0.4, 1.0];
+    for (ignore, labels, wanted) in [(false, [1, 2, 0, 0], 1.029_915_8), (true, [1, 3, 0, 0], 0.987_720_7)] {
+        let task = Task { outputs: 3, ignore, ..Task::default() };
+        let settings = json!({"percent": 50, "label_smoothing": 0.1}).to_string();
+        let loss = Library::builtin().loss("topk_ce", &settings, &serde_json::to_string(&task).unwrap()).unwrap();
+        let rig = Rig::new(vec![(vec![1, 3, 4, 1], logits.to_vec())], vec![], |t| t[0].affine(1.0, 0.0));
+        let supervision = Supervision { heads: vec![HeadTarget { shape: &[1, 1, 4, 1], values: &labels, weight: 1.0 }], prepared: &[], task: &task };
+        let step = rig.model.step(Mode::Train, &[0.0], &[1, 1, 1], &supervision, &loss, &[]).unwrap();
+        assert!((f64::from(step.loss) - wanted).abs() < 1e-6, "{} instead of {wanted}", step.loss);
+    }
+}

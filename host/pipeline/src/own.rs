@@ -17,6 +17,8 @@ own!("normalization", "CTNormalization", "clipped to the foreground's percentile
 own!("normalization", "NoNormalization", "as it is");
 own!("normalization", "RescaleTo01Normalization", "0 to 1 of each image");
 own!("normalization", "RGBTo01Normalization", "divided by 255");
+own!("augmentation", "standard", "nnU-Net's usual augmentation");
+own!("augmentation", "da5", "stronger: nnU-Net's DA5");
 own!("lr_schedule", "poly", "lr (1 - e/E)^0.9");
 own!("lr_schedule", "cosine", "half a wave, from the initial learning rate to 0");
 

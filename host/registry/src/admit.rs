@@ -80,7 +80,7 @@ pub(crate) fn asked(file: &Path, signed: &Signed, pinned: bool, level: Level) ->
 }
 
 /// Asks for the file, its folder, and the folder of the link that led to it. A build folder is often its group's too.
-fn distrust(path: &Path, real: &Path, origin: Origin) -> Option<String> {
+pub(crate) fn distrust(path: &Path, real: &Path, origin: Origin) -> Option<String> {
     let mask = if origin == Origin::Beside { EVERYONE } else { EVERYONE_ELSE };
     open_to_others(real, mask).or_else(|| open_to_others(path, mask))
 }

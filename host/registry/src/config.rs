@@ -1,6 +1,9 @@
 //! Trainer configs by name, with what they extend.
 
-use crate::{Error, Kind, Provenance, Registry, Result, registry::Holder};
+use crate::{
+    Error, Kind, Provenance, Registry, Result,
+    registry::{Holder, Plugin},
+};
 use plugin_api::TrainerConfig;
 
 /// nnU-Net's default training: the empty config. The folder of its results is called so.
@@ -51,7 +54,7 @@ impl Registry {
             config = config.over(found);
             steps.push(Step { name: wanted, from });
         }
-        config.extends = None;
+        (config.name, config.extends) = (None, None);
         let name = if name == "base" { DEFAULT_TRAINER } else { name };
         Ok(ResolvedConfig { name: name.to_string(), config, steps })
     }
@@ -60,6 +63,7 @@ impl Registry {
         let holder = self.find(Kind::Config, name)?;
         let from = holder.provenance();
         let data = match holder {
+            Holder::Plugin(Plugin { config: Some(config), .. }) => return Ok((config.clone(), from)),
             Holder::Host(component) => component.data.clone(),
             Holder::Plugin(plugin) => {
                 let components = self.load(plugin)?.components();

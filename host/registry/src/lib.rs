@@ -19,9 +19,13 @@
 //!    own, and that copy is opened.
 //!
 //! Nothing of the file runs before step 4, and nothing of a refused file runs at all.
+//!
+//! A `.toml` or `.json` in a plugin folder is a trainer config. It is data: it takes steps 1 and 2, nobody else may write it, and it is
+//! not pinned.
 
 mod admit;
 mod config;
+mod config_file;
 mod error;
 mod hook;
 mod list;

@@ -4,11 +4,14 @@ use crate::{
     ArchitectureSource, Error, HookSource, Judgement, Level, LossSource, Metadata, Origin, Provenance, Result, SearchPath, Signed, State, Trust,
     admit::{judge_candidate, pinned, signer},
     config::DEFAULT_NAMES,
-    load, scan, suggest,
+    config_file, load, scan, suggest,
     trust::Pins,
     verdicts::Verdicts,
 };
-use plugin_api::abi::host::{Component, Library};
+use plugin_api::{
+    TrainerConfig,
+    abi::host::{Component, Library},
+};
 use std::{
     collections::BTreeMap,
     fmt, fs,
@@ -124,6 +127,8 @@ pub(crate) struct Plugin {
     /// the file before it in the search that has the same content
     pub(crate) copy_of: Option<PathBuf>,
     pub(crate) signed: Signed,
+    /// what it holds, if it is a config file
+    pub(crate) config: Option<TrainerConfig>,
     origin: Origin,
     library: OnceLock<Library>,
 }
@@ -197,13 +202,21 @@ impl Registry {
         let mut verdicts = Verdicts::read(options.cache.join("verdicts.json"));
         let (mut plugins, mut contents) = (Vec::new(), BTreeMap::new());
         for candidate in options.search.files()? {
-            let Some((judgement, signed)) = judge_candidate(&candidate, &mut verdicts, &pins, &options) else { continue };
-            let ready = judgement.sha256.clone().filter(|_| judgement.state == State::Ready);
+            let found = match config_file::is_one(&candidate.path) {
+                true => {
+                    let (judgement, config) = config_file::judge_candidate(&candidate);
+                    Some((judgement, Signed::No, config))
+                }
+                false => judge_candidate(&candidate, &mut verdicts, &pins, &options).map(|(judgement, signed)| (judgement, signed, None)),
+            };
+            let Some((judgement, signed, config)) = found else { continue };
+            // a config file has its name from the file, so the same text under two names is two configs
+            let ready = judgement.sha256.clone().filter(|_| judgement.state == State::Ready && config.is_none());
             let copy_of = ready.as_ref().and_then(|hash| contents.get(hash).cloned());
             if let (Some(hash), None) = (ready, &copy_of) {
                 contents.insert(hash, judgement.file.clone());
             }
-            plugins.push(Plugin { judgement, copy_of, signed, origin: candidate.place.origin, library: OnceLock::new() });
+            plugins.push(Plugin { judgement, copy_of, signed, config, origin: candidate.place.origin, library: OnceLock::new() });
         }
         let _ = verdicts.save(); // without it the next start reads the files again
         let mut builtin = host.components();

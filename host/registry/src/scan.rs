@@ -1,6 +1,6 @@
 //! Judges a file by its bytes. None of it runs.
 
-use crate::{Metadata, needed, publish::platform, signature::Signature};
+use crate::{Metadata, config_file, needed, publish::platform, signature::Signature};
 use object::{Object, ObjectSection, ObjectSegment, read::NameOrOrdinal};
 use plugin_api::abi::{ABI_VERSION, ROOT_SYMBOL, meta::SECTION_NAMES};
 use serde::{Deserialize, Serialize};
@@ -59,6 +59,9 @@ impl Judgement {
 /// symbol, its own libraries at hand, and does it fit the signature beside it, if that names its key? Who can write it, whose the key is,
 /// and whether it changed since its first use, is the registry's question.
 pub fn judge(file: &Path) -> Judgement {
+    if config_file::is_one(file) {
+        return Judgement::refused(file.to_path_buf(), "is a trainer config: data, which takes no trust and is not pinned".into());
+    }
     let (bytes, real) = match real_file(file).and_then(|real| Ok((read(&real)?, real))) {
         Ok(found) => found,
         Err(fault) => return Judgement::refused(file.to_path_buf(), fault),

@@ -1,6 +1,6 @@
 //! Where plugins are looked for.
 
-use crate::{Error, Result};
+use crate::{Error, Result, config_file};
 use serde::Serialize;
 use std::{
     collections::BTreeSet,
@@ -80,7 +80,8 @@ impl SearchPath {
         Self::new(given, std::env::var_os("NNUNET_PLUGINS").as_deref(), executable.as_deref().and_then(Path::parent), data)
     }
 
-    /// Every `.so`, `.dylib` and `.dll`, sorted within its place; a file that two places lead to is listed once.
+    /// Every `.so`, `.dylib` and `.dll`, and every `.toml` and `.json` (a trainer config; not beside the executable, where a build leaves
+    /// such files), sorted within its place; a file that two places lead to is listed once.
     ///
     /// # Errors
     /// A place cannot be listed. One that nobody named in so many words may be missing.
@@ -109,7 +110,8 @@ fn files_of(place: &Place) -> Result<Vec<PathBuf>> {
         Err(e) => return Err(failed(e)),
     };
     let mut files = entries.map(|e| e.map(|e| e.path())).collect::<io::Result<Vec<_>>>().map_err(failed)?;
-    files.retain(|p| p.extension().and_then(OsStr::to_str).is_some_and(|e| ["so", "dylib", "dll"].contains(&e)));
+    let library = |p: &Path| p.extension().and_then(OsStr::to_str).is_some_and(|e| ["so", "dylib", "dll"].contains(&e));
+    files.retain(|p| library(p) || (!place.mixed && config_file::is_one(p)));
     files.sort();
     Ok(files)
 }
@@ -138,11 +140,13 @@ mod tests {
     #[test]
     fn a_file_is_listed_once() {
         let dir = tempfile::tempdir().unwrap();
-        for name in ["b.so", "a.so", "c.dylib", "d.dll", "README.md", "so"] {
+        for name in ["b.so", "a.so", "c.dylib", "d.dll", "e.toml", "f.json", "Cargo.toml", "README.md", "so"] {
             fs::write(dir.path().join(name), "").unwrap();
         }
         let twice = SearchPath::new(&[dir.path().into(), dir.path().join("."), dir.path().join("a.so")], None, None, None);
         let names: Vec<_> = twice.files().unwrap().iter().map(|c| c.path.file_name().unwrap().to_owned()).collect();
-        assert_eq!(names, ["a.so", "b.so", "c.dylib", "d.dll"]);
+        assert_eq!(names, ["a.so", "b.so", "c.dylib", "d.dll", "e.toml", "f.json"]);
+        let beside = SearchPath::new(&[], None, Some(dir.path()), None).files().unwrap();
+        assert_eq!(beside.len(), 4, "a build's own files are no configs");
     }
 }

@@ -35,6 +35,7 @@ impl Provenance {
     /// `plugin ID (FILE)`, for messages.
     pub fn who(&self) -> String {
         match &self.file {
+            Some(file) if crate::config_file::is_one(file) => format!("the config file {}", file.display()),
             Some(file) => format!("plugin {} ({})", self.plugin, file.file_name().unwrap_or(file.as_os_str()).to_string_lossy()),
             None => "the host itself".into(),
         }

@@ -93,11 +93,13 @@ impl Loss for CrossEntropy {
 struct TopKCrossEntropy {
     /// Per cent of the voxels that count.
     percent: f64,
+    /// Share of the wanted distribution that is spread evenly over all labels (Szegedy et al. 2016).
+    label_smoothing: f64,
 }
 
 impl Default for TopKCrossEntropy {
     fn default() -> Self {
-        Self { percent: 10.0 }
+        Self { percent: 10.0, label_smoothing: 0.0 }
     }
 }
 
@@ -106,7 +108,19 @@ impl Loss for TopKCrossEntropy {
         if target.task().regions {
             bail!("topk_ce is defined for labels; this task has regions, for which ce and dice_ce work");
         }
-        Ok(losses::top_k_cross_entropy(logits, target.labels(), target.valid(), self.percent))
+        if self.label_smoothing == 0.0 {
+            return Ok(losses::top_k_cross_entropy(logits, target.labels(), target.valid(), self.percent));
+        }
+        let log_p = logits.log_softmax(1);
+        let even = log_p.mean_axes(&[1], true) * self.label_smoothing;
+        let each = -(log_p.gather(1, target.labels()) * (1.0 - self.label_smoothing) + even);
+        let each = match target.valid() {
+            Some(valid) => each * valid,
+            None => each,
+        };
+        let voxels: usize = each.shape().iter().product();
+        let hardest = ((voxels as f64 * self.percent / 100.0) as usize).max(1);
+        Ok(each.reshape(&[-1]).topk(hardest, 0).0.mean())
     }
 }
 

@@ -60,6 +60,15 @@ fn every_loss_of_a_config_can_be_made() {
 }
 
 #[test]
+fn every_name_of_nnunets_extends_or_says_something() {
+    let theirs: Vec<_> = configs().into_iter().filter(|(name, _)| name.starts_with("nnUNet")).collect();
+    assert!(theirs.len() > 60, "{}", theirs.len());
+    assert!(theirs.iter().all(|(name, c)| c.extends.is_some()
+        || *c != TrainerConfig { description: c.description.clone(), ..TrainerConfig::default() }
+        || name == "nnUNetTrainer"));
+}
+
+#[test]
 fn a_setting_that_a_loss_does_not_know_is_refused() {
     standard::link();
     for name in names("loss") {

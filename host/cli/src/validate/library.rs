@@ -99,14 +99,14 @@ pub(super) fn resolves(on: &Target) -> Found {
     let resolved = registry.config(on.name())?;
     let chain: Vec<&str> = resolved.steps.iter().map(|s| s.name.as_str()).collect();
     let mut parts = vec![chain.join(" -> ")];
-    if let Some(c) = &resolved.config.architecture {
+    if let Some(c) = resolved.config.architecture.as_ref().filter(|c| !c.name.is_empty()) {
         match registry.architecture(&c.name) {
             Ok(source) => drop(source.create(&c.settings)?),
             Err(Error::Unknown { kind: Kind::Architecture, .. }) => parts.push(format!("needs the architecture {} of another plugin", c.name)),
             Err(e) => return Err(e.into()),
         }
     }
-    if let Some(c) = &resolved.config.loss {
+    if let Some(c) = resolved.config.loss.as_ref().filter(|c| !c.name.is_empty()) {
         match registry.loss(&c.name) {
             Ok(source) => drop(source.create(&c.settings, &Task::default())?),
             Err(Error::Unknown { kind: Kind::Loss, .. }) => parts.push(format!("needs the loss {} of another plugin", c.name)),

@@ -1,13 +1,15 @@
 use super::separable::Taps;
 use super::{Sample, Stream, Transform};
 
-/// Gaussian blur, drawn anew for each channel and axis. Axes of one voxel stay as they are.
+/// Gaussian blur, drawn anew for each channel. Axes of one voxel stay as they are.
 #[derive(Clone, Debug)]
 pub struct GaussianBlur {
     /// Range of the standard deviation in voxels.
     pub sigma: (f64, f64),
     /// Probability that a channel is blurred.
     pub p_channel: f64,
+    /// The axes of a channel share a standard deviation.
+    pub one_sigma: bool,
 }
 
 impl Transform for GaussianBlur {
@@ -22,8 +24,10 @@ impl Transform for GaussianBlur {
             if !rng.chance(self.p_channel) {
                 continue;
             }
+            let mut shared = None;
             for axis in (0..3).filter(|&axis| shape[axis] > 1) {
-                let sigma = rng.uniform(self.sigma.0, self.sigma.1);
+                let sigma = shared.unwrap_or_else(|| rng.uniform(self.sigma.0, self.sigma.1));
+                shared = self.one_sigma.then_some(sigma);
                 taps(sigma, shape[axis]).apply(channel, shape, axis, &mut scratch);
             }
         }
@@ -71,7 +75,7 @@ mod tests {
 
     #[test]
     fn a_constant_stays_and_a_point_spreads_by_the_gaussian() {
-        let blur = GaussianBlur { sigma: (0.8, 0.8), p_channel: 1.0 };
+        let blur = GaussianBlur { sigma: (0.8, 0.8), p_channel: 1.0, one_sigma: false };
         let mut sample = Sample { data: ndarray::Array4::from_elem((1, 9, 9, 9), 2.0), seg: ndarray::Array4::zeros((1, 9, 9, 9)) };
         blur.apply(&mut sample, &mut Stream::new(0, &[]));
         assert!(sample.data.iter().all(|v| (v - 2.0).abs() < 1e-5));

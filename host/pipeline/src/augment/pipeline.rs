@@ -1,11 +1,11 @@
 //! The steps in nnU-Net's order.
 
 use super::sample::contiguous;
-use super::spatial::Spatial;
+use super::spatial::{Spatial, Style};
 use super::spec::volume_shape;
 use super::{
-    AugmentSpec, Background, Brightness, Contrast, Gamma, GaussianBlur, GaussianNoise, LowResolution, MaskOutside, Mirror, Plugged, PreviousStage,
-    RandomMorphology, Regions, RemoveComponent, Sample, Source, Stream, Transform, targets,
+    AugmentSpec, Augmentation, Background, Brightness, Contrast, Gamma, GaussianBlur, GaussianNoise, LowResolution, MaskOutside, Mirror, Plugged,
+    PreviousStage, RandomMorphology, Regions, RemoveComponent, Sample, Source, Stream, Transform, targets,
 };
 use crate::error::{Error, Result};
 use ndarray::Array4;
@@ -40,30 +40,45 @@ struct Step {
 }
 
 impl Pipeline {
-    /// nnU-Net's augmentation.
+    /// nnU-Net's augmentation, or the stronger one, as `spec` says.
     ///
     /// # Errors
     /// The settings do not fit together.
     pub fn training(spec: &AugmentSpec) -> Result<Self> {
+        let nearest = match spec.augmentation {
+            Augmentation::Strong { nearest } => return Self::strong(spec, nearest),
+            Augmentation::Standard { nearest } => nearest,
+        };
         let planar = spec.is_2d() || spec.dummy_2d;
-        let spatial = |patch| Spatial { patch, planar, p_rotation: 0.2, rotation: spec.rotation, p_scaling: 0.2, scaling: (0.7, 1.4) };
+        let style = Style { nearest, ..Style::default() };
+        let spatial = |patch| Spatial { patch, planar, p_rotation: 0.2, rotation: spec.rotation, p_scaling: 0.2, scaling: (0.7, 1.4), style };
         let mut pipeline = Self::empty(spec, spatial)?;
         pipeline.add(0.1, GaussianNoise { sigma: (0.0, 0.1) });
-        pipeline.add(0.2, GaussianBlur { sigma: (0.5, 1.0), p_channel: 0.5 });
+        pipeline.add(0.2, GaussianBlur { sigma: (0.5, 1.0), p_channel: 0.5, one_sigma: false });
         pipeline.add(0.15, Brightness { range: (0.75, 1.25) });
-        pipeline.add(0.15, Contrast { range: (0.75, 1.25) });
+        pipeline.add(0.15, Contrast::within((0.75, 1.25)));
         pipeline.add(0.25, LowResolution { scale: (0.5, 1.0), p_channel: 0.5, planar });
         pipeline.add(0.1, Gamma { range: (0.7, 1.5), inverted: true });
         pipeline.add(0.3, Gamma { range: (0.7, 1.5), inverted: false });
-        if !spec.mirror_axes.is_empty() {
-            let axes = spec.mirror_axes.iter().map(|axis| axis + 3 - spec.patch.len()).collect();
-            pipeline.add(1.0, Mirror { axes });
-        }
-        if spec.use_mask_for_norm.contains(&true) {
-            pipeline.add(1.0, MaskOutside { channels: spec.use_mask_for_norm.clone() });
-        }
+        pipeline.mirror(spec);
+        pipeline.mask(spec);
         pipeline.convert(spec, true);
         Ok(pipeline)
+    }
+
+    /// Mirroring, if there are axes for it.
+    pub(super) fn mirror(&mut self, spec: &AugmentSpec) {
+        if !spec.mirror_axes.is_empty() {
+            let axes = spec.mirror_axes.iter().map(|axis| axis + 3 - spec.patch.len()).collect();
+            self.add(1.0, Mirror { axes });
+        }
+    }
+
+    /// Zeros outside the mask, where a channel was normalised within it.
+    pub(super) fn mask(&mut self, spec: &AugmentSpec) {
+        if spec.use_mask_for_norm.contains(&true) {
+            self.add(1.0, MaskOutside { channels: spec.use_mask_for_norm.clone() });
+        }
     }
 
     /// No augmentation: the middle of the window, and the conversions without which a network cannot use it.
@@ -76,7 +91,7 @@ impl Pipeline {
         Ok(pipeline)
     }
 
-    fn empty(spec: &AugmentSpec, spatial: impl FnOnce([usize; 3]) -> Spatial) -> Result<Self> {
+    pub(super) fn empty(spec: &AugmentSpec, spatial: impl FnOnce([usize; 3]) -> Spatial) -> Result<Self> {
         spec.check()?;
         let patch = volume_shape(&spec.patch).ok_or_else(|| Error::invalid(format!("patch {:?}", spec.patch)))?;
         let heads = spec.heads.iter().filter_map(|head| volume_shape(head)).collect();
@@ -85,7 +100,7 @@ impl Pipeline {
     }
 
     /// What training and validation have in common; `faults` makes the previous stage's segmentation worse.
-    fn convert(&mut self, spec: &AugmentSpec, faults: bool) {
+    pub(super) fn convert(&mut self, spec: &AugmentSpec, faults: bool) {
         self.augmenting = self.steps.len();
         self.add(1.0, Background);
         if let Some(labels) = &spec.cascade_labels {

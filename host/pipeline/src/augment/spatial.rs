@@ -10,7 +10,7 @@ pub type Matrix = [[f64; 3]; 3];
 ///
 /// Rotations are rigid in voxels. A scaling above 1 makes objects smaller. The image is interpolated linearly with 0
 /// beyond the window; of the labels, which are -1 there, the one with the greatest linear weight is taken, the
-/// smallest of several equal ones.
+/// smallest of several equal ones. [`Style`] says what may be otherwise.
 #[derive(Clone, Debug)]
 pub struct Spatial {
     /// D, H, W of the patch in voxels.
@@ -24,21 +24,49 @@ pub struct Spatial {
     pub rotation: (f64, f64),
     /// Probability of a scaling.
     pub p_scaling: f64,
-    /// Range of the factor, the same for all axes; half the draws lie below 1.
+    /// Range of the factor.
     pub scaling: (f64, f64),
+    /// How the others differ from nnU-Net's usual augmentation.
+    pub style: Style,
+}
+
+/// What the stronger augmentation and those without interpolation do in another way.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Style {
+    /// Probability that an axis has a part in a rotation.
+    pub p_axis: f64,
+    /// Each axis has a scaling of its own, drawn evenly from the range. Otherwise all have the same, half the draws below 1.
+    pub each_axis: bool,
+    /// What takes the nearest voxel instead of interpolating linearly.
+    pub nearest: Nearest,
+}
+
+/// What takes the nearest voxel's value where a patch is rotated or scaled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Nearest {
+    /// The image.
+    pub image: bool,
+    /// The labels.
+    pub labels: bool,
+}
+
+impl Default for Style {
+    fn default() -> Self {
+        Self { p_axis: 1.0, each_axis: false, nearest: Nearest::default() }
+    }
 }
 
 impl Spatial {
     /// Only the crop.
     pub fn crop(patch: [usize; 3]) -> Self {
-        Self { patch, planar: false, p_rotation: 0.0, rotation: (0.0, 0.0), p_scaling: 0.0, scaling: (1.0, 1.0) }
+        Self { patch, planar: false, p_rotation: 0.0, rotation: (0.0, 0.0), p_scaling: 0.0, scaling: (1.0, 1.0), style: Style::default() }
     }
 
     /// The patch from the middle of the source's window.
     pub fn sample(&self, source: &Source<'_>, rng: &mut Stream) -> Sample {
         match self.draw(rng) {
             None => crop(source, self.patch),
-            Some(matrix) => resample(source, self.patch, &matrix),
+            Some(matrix) => resample(source, self.patch, &matrix, self.style.nearest),
         }
     }
 
@@ -52,10 +80,18 @@ impl Spatial {
         let mut matrix = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
         if rotate {
             for axis in axes {
+                if self.style.p_axis < 1.0 && !rng.chance(self.style.p_axis) {
+                    continue;
+                }
                 matrix = product(&rotation(axis, rng.uniform(self.rotation.0, self.rotation.1)), &matrix);
             }
         }
-        if scale {
+        if scale && self.style.each_axis {
+            for column in usize::from(self.planar)..3 {
+                let factor = rng.uniform(self.scaling.0, self.scaling.1);
+                matrix.iter_mut().for_each(|row| row[column] *= factor);
+            }
+        } else if scale {
             let factor = factor(rng, self.scaling);
             for row in &mut matrix[usize::from(self.planar)..] {
                 row.iter_mut().for_each(|entry| *entry *= factor);
@@ -128,7 +164,9 @@ fn copy<T: Copy>(from: &[T], shape: [usize; 3], to: &mut [T], patch: [usize; 3],
 }
 
 /// The patch, each voxel at `matrix` times its distance from the centre.
-pub fn resample(source: &Source<'_>, patch: [usize; 3], matrix: &Matrix) -> Sample {
+pub fn resample(source: &Source<'_>, patch: [usize; 3], matrix: &Matrix, nearest: Nearest) -> Sample {
+    let value = |corners: [f32; 8], fraction| if nearest.image { closest(corners, fraction) } else { interpolate(corners, fraction) };
+    let label = |corners: [i16; 8], fraction| if nearest.labels { closest(corners, fraction) } else { vote(corners, fraction) };
     let [d, h, w] = patch;
     let (voxels, image) = (d * h * w, source.voxels().max(1));
     let mut data = vec![0.0; source.channels() * voxels];
@@ -151,17 +189,17 @@ pub fn resample(source: &Source<'_>, patch: [usize; 3], matrix: &Matrix) -> Samp
             let below = if deep { grid.height * grid.width } else { 0 };
             if let Some(base) = grid.whole(low, deep) {
                 for (to, from) in out.iter_mut().zip(&images) {
-                    to[voxel] = interpolate(grid.corners(from, base, below), fraction);
+                    to[voxel] = value(grid.corners(from, base, below), fraction);
                 }
                 for (to, from) in labels.iter_mut().zip(&source.seg) {
-                    to[voxel] = vote(grid.corners(from, base, below), fraction);
+                    to[voxel] = label(grid.corners(from, base, below), fraction);
                 }
             } else if grid.touched(low) {
                 for (to, from) in out.iter_mut().zip(&images) {
-                    to[voxel] = interpolate(grid.corners_or(from, low, 0.0), fraction);
+                    to[voxel] = value(grid.corners_or(from, low, 0.0), fraction);
                 }
                 for (to, from) in labels.iter_mut().zip(&source.seg) {
-                    to[voxel] = vote(grid.corners_or(from, low, -1), fraction);
+                    to[voxel] = label(grid.corners_or(from, low, -1), fraction);
                 }
             }
         }
@@ -236,6 +274,13 @@ fn interpolate(corners: [f32; 8], [fz, fy, fx]: [f32; 3]) -> f32 {
     let line = |corner: usize| lerp(corners[corner], corners[corner + 1], fx);
     let plane = |corner: usize| lerp(line(corner), line(corner + 2), fy);
     lerp(plane(0), plane(4), fz)
+}
+
+/// The corner that is nearest.
+#[inline(always)]
+fn closest<T: Copy>(corners: [T; 8], fraction: [f32; 3]) -> T {
+    let [z, y, x] = fraction.map(|f| usize::from(f > 0.5));
+    corners[4 * z + 2 * y + x]
 }
 
 /// The label with the greatest weight among eight corners.

@@ -1,12 +1,36 @@
 //! What an augmentation is made for.
 
+use super::spatial::Nearest;
 use crate::error::{Error, Result};
+
+/// Which augmentation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Augmentation {
+    /// nnU-Net's usual one.
+    Standard {
+        /// What is not interpolated linearly.
+        nearest: Nearest,
+    },
+    /// The stronger one, nnU-Net's `DA5`.
+    Strong {
+        /// What is not interpolated linearly.
+        nearest: Nearest,
+    },
+}
+
+impl Default for Augmentation {
+    fn default() -> Self {
+        Self::Standard { nearest: Nearest::default() }
+    }
+}
 
 /// The settings of a [`Pipeline`](super::Pipeline). Spatial axes are the network's: (H, W) or (D, H, W).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AugmentSpec {
     /// The network's patch in voxels, two or three axes.
     pub patch: Vec<usize>,
+    /// Which augmentation.
+    pub augmentation: Augmentation,
     /// Range of the rotation angles in radians.
     pub rotation: (f64, f64),
     /// Rotate and scale slices instead of volumes.

@@ -97,5 +97,7 @@ fn slots(spec: &OptimizerSpec) -> &'static [&'static str] {
     match spec {
         OptimizerSpec::Sgd { .. } => &["momentum_buffer"],
         OptimizerSpec::Adam { .. } => &["exp_avg", "exp_avg_sq", "max_exp_avg_sq"],
+        // as the package that nnU-Net takes (adan_pytorch) has them
+        OptimizerSpec::Adan { .. } => &["m", "v", "n", "prev_grad"],
     }
 }

@@ -73,6 +73,11 @@ fn optimizer(value: &Value, pth: &Pth, weights: &[Weight], path: &Path) -> Resul
             decoupled: true,
             amsgrad: flag("amsgrad"),
         },
+        Some([a, b, c]) => OptimizerSpec::Adan {
+            betas: (number(a).unwrap_or(0.02), number(b).unwrap_or(0.08), number(c).unwrap_or(0.01)),
+            eps: get("eps").unwrap_or(1e-8),
+            weight_decay,
+        },
         _ => OptimizerSpec::Sgd { momentum: get("momentum").unwrap_or(0.0), nesterov: flag("nesterov"), weight_decay },
     };
     let mut states = vec![ParameterState::new(); weights.len()];

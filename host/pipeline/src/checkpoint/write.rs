@@ -54,6 +54,12 @@ fn group(spec: &OptimizerSpec, lr: f64, parameters: usize) -> Value {
             ("weight_decay", Value::Float(weight_decay)),
             ("amsgrad", Value::Bool(amsgrad)),
         ]),
+        OptimizerSpec::Adan { betas: (b1, b2, b3), eps, weight_decay } => entries.extend([
+            ("betas", Value::Tuple([b1, b2, b3].map(Value::Float).to_vec())),
+            ("eps", Value::Float(eps)),
+            ("weight_decay", Value::Float(weight_decay)),
+            ("restart_cond", Value::None),
+        ]),
     }
     entries.extend([
         ("maximize", Value::Bool(false)),
@@ -74,8 +80,10 @@ fn optimizer(c: &Checkpoint, pth: &mut Pth, path: &Path) -> Result<Value> {
     for (index, (place, weight)) in trained.iter().enumerate() {
         let Some(values) = state.get(*place).filter(|s| !s.is_empty()) else { continue };
         let mut slot = Vec::new();
-        if matches!(spec, OptimizerSpec::Adam { .. }) {
-            slot.push((Value::Str("step".into()), pth.add(&[], &[c.host.optimizer_steps as f32]).map_err(broken)?));
+        match spec {
+            OptimizerSpec::Sgd { .. } => {}
+            OptimizerSpec::Adam { .. } => slot.push((Value::Str("step".into()), pth.add(&[], &[c.host.optimizer_steps as f32]).map_err(broken)?)),
+            OptimizerSpec::Adan { .. } => slot.push((Value::Str("step".into()), Value::Int(c.host.optimizer_steps as i64))),
         }
         for (name, data) in slots(spec).iter().zip(values) {
             slot.push((Value::Str((*name).into()), pth.add(&weight.shape, data).map_err(broken)?));

@@ -2,7 +2,7 @@
 
 use super::batch::{Batch, Made, network_axes};
 use super::{Dataset, Place};
-use crate::augment::{Pipeline, Stream, volume_shape};
+use crate::augment::{Example, Pipeline, Stream, volume_shape};
 use crate::error::{Error, Result};
 use plugin_api::Prepared;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -124,11 +124,15 @@ impl Draw {
             return Err(Error::invalid(format!("{what}: a cascade's second stage, and no other, needs the previous stage's segmentations")));
         }
         let example = pipeline.apply(&source, augment)?;
-        let prepared = match (&self.spec.prepare, example.targets.first()) {
-            (Some(prepare), Some(finest)) => prepare(&network_axes(finest.shape(), pipeline.is_2d()), finest.as_slice().unwrap_or_default())?,
-            _ => Vec::new(),
-        };
-        Ok(Made { key: key.to_owned(), example, prepared })
+        Ok(Made { key: key.to_owned(), prepared: prepared(&self.spec, &example)?, example })
+    }
+}
+
+/// What the loss wants to know of an example.
+pub(super) fn prepared(spec: &LoaderSpec, example: &Example) -> Result<Vec<Prepared>> {
+    match (&spec.prepare, example.targets.first()) {
+        (Some(prepare), Some(finest)) => Ok(prepare(&network_axes(finest.shape(), spec.augment.is_2d()), finest.as_slice().unwrap_or_default())?),
+        _ => Ok(Vec::new()),
     }
 }
 

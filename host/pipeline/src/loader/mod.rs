@@ -9,6 +9,7 @@ mod dataset;
 mod draw;
 mod place;
 mod queue;
+mod synthetic;
 mod workers;
 
 pub use batch::{Batch, TargetArray};
@@ -23,10 +24,15 @@ use queue::Queue;
 use std::sync::Arc;
 
 /// Makes batches of a set of cases.
-pub struct Loader {
-    draw: Arc<Draw>,
-    /// `None`: batches are made when they are asked for, by who asks.
-    queue: Option<Queue>,
+pub struct Loader(Source);
+
+enum Source {
+    /// Threads that make batches before they are asked for.
+    Ahead(Queue),
+    /// Batches are made when they are asked for, by who asks.
+    Asked(Arc<Draw>),
+    /// The same batch again and again.
+    Same(Box<Batch>),
 }
 
 impl Loader {
@@ -38,8 +44,15 @@ impl Loader {
     pub fn new(dataset: Arc<Dataset>, keys: Vec<String>, spec: LoaderSpec) -> Result<Self> {
         let workers = spec.workers;
         let draw = Arc::new(Draw::new(dataset, keys, spec)?);
-        let queue = if workers > 0 { Some(Queue::start(&draw, workers)?) } else { None };
-        Ok(Self { draw, queue })
+        Ok(Self(if workers > 0 { Source::Ahead(Queue::start(&draw, workers)?) } else { Source::Asked(draw) }))
+    }
+
+    /// A loader that loads nothing: one batch of random values and labels for a task with so many image `channels` and `labels`.
+    ///
+    /// # Errors
+    /// The loss's `prepare` fails, or the settings do not fit together.
+    pub fn synthetic(spec: &LoaderSpec, channels: usize, labels: usize) -> Result<Self> {
+        Ok(Self(Source::Same(Box::new(synthetic::batch(spec, channels, labels)?))))
     }
 
     /// The batches of an epoch, in order. Once they are all taken, the threads go on with the next epoch's.
@@ -49,7 +62,7 @@ impl Loader {
 
     /// The batches of an epoch of `iterations`, beginning with `first`.
     pub fn epoch_from(&mut self, epoch: u64, first: u64, iterations: u64) -> Epoch<'_> {
-        if let Some(queue) = self.queue.as_ref().filter(|_| first < iterations) {
+        if let (Source::Ahead(queue), true) = (&self.0, first < iterations) {
             queue.seek(epoch, first, iterations);
         }
         Epoch { loader: self, epoch, next: first, iterations }
@@ -74,9 +87,10 @@ impl Iterator for Epoch<'_> {
         }
         let iteration = self.next;
         self.next += 1;
-        match &self.loader.queue {
-            Some(queue) => Some(queue.take()),
-            None => self.loader.draw.batch(self.epoch, iteration, &|| false),
+        match &self.loader.0 {
+            Source::Ahead(queue) => Some(queue.take()),
+            Source::Asked(draw) => draw.batch(self.epoch, iteration, &|| false),
+            Source::Same(batch) => Some(Ok((**batch).clone())),
         }
     }
 

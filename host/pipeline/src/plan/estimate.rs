@@ -51,9 +51,10 @@ impl<'a> Planned<'a> {
     }
 
     fn architecture(&self, spec: &NetworkSpec) -> plugin_api::Result<ArchitectureHandle> {
+        let plain = spec.network_class_name.rsplit('.').next().unwrap_or_default();
         let made = match &self.architecture {
-            Some(wanted) => self.registry.architecture(&wanted.name).and_then(|a| a.create(&wanted.settings)),
-            None => self.registry.architecture(spec.network_class_name.rsplit('.').next().unwrap_or_default()).and_then(|a| a.create(&Map::new())),
+            Some(wanted) => self.registry.architecture(wanted.name_or(plain)).and_then(|a| a.create(&wanted.settings)),
+            None => self.registry.architecture(plain).and_then(|a| a.create(&Map::new())),
         };
         made.map_err(|error| plugin_api::Error::new(error.to_string()))
     }

@@ -13,6 +13,7 @@ fn step_bytes(trace: &Trace, settings: &Settings) -> u64 {
     let averages = match settings.optimizer {
         OptimizerSpec::Sgd { .. } => 1,
         OptimizerSpec::Adam { amsgrad, .. } => 2 + u64::from(amsgrad),
+        OptimizerSpec::Adan { .. } => 4,
     };
     trace.activation_bytes.saturating_mul(settings.batch_size as u64).saturating_add(trace.parameter_count() * 4 * (2 + averages))
 }

@@ -1,6 +1,8 @@
 //! Training: epochs of iterations, checkpoints that a killed run goes on from, and the final validation.
 
+mod benchmark;
 mod curves;
+mod debug;
 mod events;
 mod fold;
 mod journal;

@@ -12,8 +12,9 @@ use engine::{
     Device, Model,
     shape::{NodeKind, Trace},
 };
-use plugin_api::{NetworkSpec, Op, Task, TrainerConfig, abi::host::LossHandle};
+use plugin_api::{NetworkSpec, Op, Task, TrainerConfig, abi::host::LossHandle, nn::NormKind};
 use registry::{Kind, Provenance, Registry, ResolvedConfig};
+use serde_json::{Value as Json, json};
 use std::{path::Path, sync::Arc};
 
 /// What prediction needs of a trained model.
@@ -36,11 +37,9 @@ pub(crate) struct Parts {
     pub(crate) model: Model,
     pub(crate) loss: Arc<LossHandle>,
     pub(crate) loss_from: Provenance,
-    pub(crate) architecture_from: Provenance,
-    /// The architecture's name.
-    pub(crate) architecture: String,
-    /// The loss's.
     pub(crate) loss_name: String,
+    pub(crate) architecture_name: String,
+    pub(crate) architecture_from: Provenance,
     pub(crate) task: Task,
     pub(crate) trace: Trace,
     /// Spatial shape of each head that is used, finest first, and its weight.
@@ -59,10 +58,10 @@ pub(crate) fn input_channels(dataset: &DatasetJson, labels: &LabelManager, confi
     dataset.channel_names.len() + previous
 }
 
-/// The architecture that a config names, else the plan.
-fn architecture_of(config: &TrainerConfig, spec: &NetworkSpec) -> String {
-    let plans = || spec.network_class_name.rsplit('.').next().unwrap_or_default().to_string();
-    config.architecture.as_ref().map_or_else(plans, |wanted| wanted.name.clone())
+/// The name of the config's network, or of the plan's.
+fn architecture_name<'a>(config: &'a TrainerConfig, spec: &'a NetworkSpec) -> &'a str {
+    let plain = spec.network_class_name.rsplit('.').next().unwrap_or_default();
+    config.architecture.as_ref().map_or(plain, |a| a.name_or(plain))
 }
 
 /// The network of a trainer config (its own, or the plan's) and where it comes from.
@@ -76,20 +75,39 @@ pub fn build_model(
     device: &Device,
     seed: u64,
 ) -> Result<(Model, Provenance, Trace)> {
-    let plain = plugin_api::ComponentRef { name: architecture_of(config, spec), settings: serde_json::Map::new() };
-    let wanted = config.architecture.as_ref().unwrap_or(&plain);
-    let source = registry.architecture(&wanted.name)?;
-    let handle = source.create(&wanted.settings)?;
+    let name = architecture_name(config, spec);
+    let settings = config.architecture.as_ref().map(|a| a.settings.clone()).unwrap_or_default();
+    let spec = &normed(spec, config.norm)?;
+    let source = registry.architecture(name)?;
+    let handle = source.create(&settings)?;
     let failed = |call: &str, e: engine::Error| match e {
         engine::Error::Component(e) => Error::from(source.from.failed(call, e)),
         other => Error::from(other),
     };
     let trace = engine::shape::trace(&handle, spec, 1).map_err(|e| {
         let hint = patch_fault(spec).map_or(String::new(), |fault| format!("; {fault}"));
-        Error::invalid(format!("{} of {}: {e}{hint}", wanted.name, source.from.who()))
+        Error::invalid(format!("{name} of {}: {e}{hint}", source.from.who()))
     })?;
     let model = Model::build(device, &handle, spec, seed).map_err(|e| failed("build", e))?;
     Ok((model, source.from.clone(), trace))
+}
+
+/// The plan with the normalisation that a config puts in its place, scale and shift included.
+fn normed(spec: &NetworkSpec, norm: Option<NormKind>) -> Result<NetworkSpec> {
+    let mut spec = spec.clone();
+    let Some(norm) = norm else { return Ok(spec) };
+    let dims = spec.dims();
+    let Some(arguments) = spec.arch_kwargs.as_object_mut().filter(|a| a.contains_key("norm_op")) else {
+        return Err(Error::invalid(format!("the config sets `norm`, and {} of the plans has no `norm_op`", spec.network_class_name)));
+    };
+    let (operation, settings) = match norm {
+        NormKind::Instance => (json!(format!("torch.nn.modules.instancenorm.InstanceNorm{dims}d")), json!({"eps": 1e-5, "affine": true})),
+        NormKind::Batch => (json!(format!("torch.nn.modules.batchnorm.BatchNorm{dims}d")), json!({"eps": 1e-5, "affine": true})),
+        _ => (Json::Null, Json::Null),
+    };
+    arguments.insert("norm_op".into(), operation);
+    arguments.insert("norm_op_kwargs".into(), settings);
+    Ok(spec)
 }
 
 /// Bytes that a forward of one patch takes on the processor: what the trace counts, and the input and output of the largest convolution
@@ -107,7 +125,7 @@ pub(crate) fn forward_bytes(trace: &Trace, device: &Device) -> u64 {
 impl Parts {
     /// These components and the configs that named them, with whose they are.
     pub(crate) fn parts<'a>(&'a self, config: &'a ResolvedConfig) -> Vec<Part<'a>> {
-        let own = [(Kind::Architecture, self.architecture.as_str(), &self.architecture_from), (Kind::Loss, self.loss_name.as_str(), &self.loss_from)];
+        let own = [(Kind::Architecture, self.architecture_name.as_str(), &self.architecture_from), (Kind::Loss, self.loss_name.as_str(), &self.loss_from)];
         config.steps.iter().map(|step| (Kind::Config, step.name.as_str(), &step.from)).chain(own).collect()
     }
 
@@ -124,18 +142,17 @@ impl Parts {
         let (model, architecture_from, trace) = build_model(registry, config, spec, device, seed)?;
         let plain = plugin_api::ComponentRef { name: "dice_ce".into(), settings: serde_json::Map::new() };
         let wanted = config.loss.as_ref().unwrap_or(&plain);
-        let source = registry.loss(&wanted.name)?;
+        let source = registry.loss(wanted.name_or(&plain.name))?;
         let loss = source.create(&wanted.settings, &task)?;
         let count = if settings.deep_supervision { trace.outputs.len() } else { 1 };
-        let architecture = architecture_of(config, spec);
         let heads = trace.outputs.iter().take(count).map(|s| s[2..].to_vec()).collect();
         Ok(Parts {
             model,
             loss: Arc::new(loss),
             loss_from: source.from.clone(),
+            loss_name: source.name,
+            architecture_name: architecture_name(config, spec).to_owned(),
             architecture_from,
-            architecture,
-            loss_name: wanted.name.clone(),
             task,
             trace,
             heads,

@@ -1,7 +1,7 @@
 //! The epochs.
 
 use super::{
-    Fold, Iteration, Observer, TrainOptions, curves,
+    Fold, Iteration, Observer, TrainOptions, benchmark, curves, debug,
     events::Events,
     journal::{Journal, now},
     memory, metrics,
@@ -58,15 +58,15 @@ pub enum Outcome {
 }
 
 /// A training in progress.
-struct Run<'a> {
-    options: &'a TrainOptions,
-    settings: Settings,
-    parts: Parts,
+pub(super) struct Run<'a> {
+    pub(super) options: &'a TrainOptions,
+    pub(super) settings: Settings,
+    pub(super) parts: Parts,
     optimizer: Optimizer,
-    config: ResolvedConfig,
+    pub(super) config: ResolvedConfig,
     /// Those that had a part in it.
     plugins: Vec<UsedPlugin>,
-    seed: u64,
+    pub(super) seed: u64,
     plans: Json,
     dataset_json: Json,
     folder: PathBuf,
@@ -162,7 +162,7 @@ pub fn train(paths: &Paths, registry: &Registry, options: &TrainOptions, observe
         }
     }
     let place = Place { plans: &plans, dataset: &dataset, preprocessed: &preprocessed, previous: previous.as_deref(), model_folder: &model_folder };
-    let dice = if options.no_checkpoints { None } else { run.validate(&place, &split, observer, &mut journal)? };
+    let dice = if !run.keeps_checkpoints() { None } else { run.validate(&place, &split, observer, &mut journal)? };
     Ok(Outcome::Finished { folder: run.folder, dice })
 }
 
@@ -232,13 +232,19 @@ impl Run<'_> {
         ))?;
         let gib = |bytes: u64| bytes as f64 / (1u64 << 30) as f64;
         journal.line(&format!(
-            "network of {}: {} parameters, {:.1} GFLOP forward and {:.2} GiB of activations a sample",
+            "network {} of {}, loss {} of {}: {} parameters, {:.1} GFLOP forward and {:.2} GiB of activations a sample",
+            self.parts.architecture_name,
             self.parts.architecture_from.who(),
+            self.parts.loss_name,
+            self.parts.loss_from.who(),
             trace.parameter_count(),
             trace.flops as f64 / 1e9,
             gib(trace.activation_bytes)
         ))?;
-        journal.line(&format!("{} training and {} validation cases, batch {}", split.train.len(), split.val.len(), self.settings.batch_size))?;
+        let Settings { epochs, iterations, validation_iterations, batch_size, .. } = self.settings;
+        journal.line(&format!("{epochs} epochs of {iterations} training and {validation_iterations} validation iterations"))?;
+        journal.line(&format!("{} training and {} validation cases, batch {batch_size}", split.train.len(), split.val.len()))?;
+        debug::write(&self.folder.join("debug.json"), self, split)?;
         if let Some(c) = found {
             let weights: Vec<_> = c.weights.iter().map(|w| (w.name.clone(), w.shape.clone(), w.data.clone())).collect();
             self.parts.model.load(&weights)?;
@@ -278,6 +284,7 @@ impl Run<'_> {
         let rules = &self.settings.rules;
         let spec = AugmentSpec {
             patch: configuration.patch_size.clone(),
+            augmentation: self.settings.augmentation,
             rotation: rules.rotation,
             dummy_2d: rules.dummy_2d,
             mirror_axes: self.settings.mirror_axes.clone(),
@@ -289,7 +296,7 @@ impl Run<'_> {
         };
         let augmented = training && !self.settings.plain_data;
         let pipeline = if augmented { Pipeline::training(&spec)? } else { Pipeline::validation(&spec)? };
-        let pipeline = pipeline.with(self.settings.augmentation.clone().filter(|_| training));
+        let pipeline = pipeline.with(self.settings.plugged.clone().filter(|_| training));
         let threads = worker_threads()?;
         let loss = self.parts.loss.clone();
         let prepare: Prepare = Arc::new(move |shape, labels| loss.prepare(shape, labels));
@@ -304,6 +311,11 @@ impl Run<'_> {
             prepare: Some(prepare),
         };
         let keys = if training { &data.split.train } else { &data.split.val };
+        if self.settings.synthetic_data {
+            let stages = configuration.previous_stage.as_ref().map_or(0, |_| labels.foreground_labels().len());
+            let channels = self.parts.trace.inputs.first().map_or(1, |input| input[1] - stages);
+            return Loader::synthetic(&loader, channels, labels.labels().len());
+        }
         Loader::new(data.cases.clone(), keys.clone(), loader)
     }
 
@@ -382,7 +394,9 @@ impl Run<'_> {
         if let (true, Some(epochs)) = (early, self.options.patience) {
             journal.line(&format!("the EMA of the pseudo Dice did not rise for {epochs} epochs; training ends after {}", self.epoch))?;
         }
-        if early || !self.folder.join("checkpoint_final.pth").exists() || self.logging.lrs.len() == self.settings.epochs {
+        if self.settings.benchmark {
+            benchmark::write(&self.folder.join("benchmark_result.json"), &self.logging, &self.options.device)?;
+        } else if early || !self.folder.join("checkpoint_final.pth").exists() || self.logging.lrs.len() == self.settings.epochs {
             self.save("checkpoint_final.pth")?;
             let latest = self.folder.join("checkpoint_latest.pth");
             if latest.exists() {
@@ -412,7 +426,7 @@ impl Run<'_> {
     }
 
     fn stop(&self, journal: &mut Journal<'_>) -> Result<Outcome> {
-        if !self.options.no_checkpoints {
+        if self.keeps_checkpoints() {
             self.save("checkpoint_latest.pth")?;
         }
         journal.line(&format!("stopped at epoch {}, iteration {}; the same command with --c goes on from here", self.epoch, self.iteration))?;
@@ -458,7 +472,7 @@ impl Run<'_> {
         self.record()?;
         self.epoch += 1;
         (self.iteration, self.losses) = (0, vec![]);
-        if !self.options.no_checkpoints {
+        if self.keeps_checkpoints() {
             if self.best_ema.is_none_or(|best| ema > best) && !ema.is_nan() {
                 self.best_ema = Some(ema);
                 journal.line(&format!("Yayy! New best EMA pseudo Dice: {ema:.4}"))?;
@@ -479,6 +493,11 @@ impl Run<'_> {
             none => none.insert(Events::create(&self.folder, now())?),
         };
         events.epoch(now(), self.epoch, &metrics::scalars(&self.logging, self.epoch))
+    }
+
+    /// In between; the final one comes for all but a benchmark.
+    fn keeps_checkpoints(&self) -> bool {
+        !self.options.no_checkpoints && !self.settings.benchmark
     }
 
     fn save(&self, name: &str) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use super::TrainOptions;
 use crate::{
-    augment::{Plugged, Rules, rules},
+    augment::{Augmentation, Plugged, Rules, SMALLEST_SCALE, Wishes, rules, spatial::Nearest},
     error::{Error, Result},
     loader::Oversample,
     lock::{self, Part},
@@ -50,7 +50,7 @@ pub struct Settings {
     /// How it changes.
     pub schedule: Schedule,
     /// A plugin's change of training samples.
-    pub augmentation: Option<Arc<Plugged>>,
+    pub plugged: Option<Arc<Plugged>>,
     /// The optimizer.
     pub optimizer: OptimizerSpec,
     /// Largest gradient norm.
@@ -67,10 +67,16 @@ pub struct Settings {
     pub mirror_axes: Vec<usize>,
     /// Spatial axes that may be mirrored in prediction.
     pub inference_mirror_axes: Vec<usize>,
+    /// Which augmentation.
+    pub augmentation: Augmentation,
     /// No augmentation.
     pub plain_data: bool,
     /// Heads at lower resolutions take part.
     pub deep_supervision: bool,
+    /// Only the epoch's time counts: no checkpoint, no final validation.
+    pub benchmark: bool,
+    /// One random batch instead of the cases.
+    pub synthetic_data: bool,
 }
 
 fn axes(mirror: Option<&Mirror>, dims: usize, default: &[usize]) -> Result<Vec<usize>> {
@@ -78,9 +84,9 @@ fn axes(mirror: Option<&Mirror>, dims: usize, default: &[usize]) -> Result<Vec<u
         None => Ok(default.to_vec()),
         Some(Mirror::Switch(false)) => Ok(vec![]),
         Some(Mirror::Switch(true)) => Ok((0..dims).collect()),
-        // a config for volumes says which of three axes; slices have the last two
-        Some(Mirror::Axes(axes)) if axes.iter().all(|&a| a < 3) => Ok(axes.iter().copied().filter(|&a| a < dims).collect()),
-        Some(Mirror::Axes(axes)) => Err(Error::invalid(format!("mirror_axes {axes:?}: a spatial axis is 0, 1 or 2"))),
+        // z, y, x; a 2D patch has the last two of them
+        Some(Mirror::Axes(axes)) if axes.iter().all(|&a| a < 3) => Ok(axes.iter().filter_map(|&a| (a + dims).checked_sub(3)).collect()),
+        Some(Mirror::Axes(axes)) => Err(Error::invalid(format!("mirror_axes {axes:?}; the axes are 0 (z), 1 (y) and 2 (x)"))),
     }
 }
 
@@ -89,58 +95,109 @@ fn optimizer(config: &TrainerConfig) -> Result<OptimizerSpec> {
     let Some(wanted) = &config.optimizer else {
         return Ok(OptimizerSpec::Sgd { momentum: 0.99, nesterov: true, weight_decay });
     };
-    let known: &[&str] = if wanted.name == "sgd" { &["momentum", "nesterov"] } else { &["beta1", "beta2", "eps", "amsgrad"] };
-    check_settings("optimizer", wanted, known)?;
-    let ComponentRef { name, settings } = wanted;
-    let number = |key: &str, default: f64| settings.get(key).and_then(serde_json::Value::as_f64).unwrap_or(default);
-    let flag = |key: &str, default: bool| settings.get(key).and_then(serde_json::Value::as_bool).unwrap_or(default);
-    let adam = |decoupled: bool| OptimizerSpec::Adam {
-        betas: (number("beta1", 0.9), number("beta2", 0.999)),
-        eps: number("eps", 1e-8),
-        weight_decay,
-        decoupled,
-        amsgrad: flag("amsgrad", false),
+    let name = wanted.name_or("sgd");
+    let known: &[&str] = match name {
+        "sgd" => &["momentum", "nesterov"],
+        "adam" | "adamw" => &["beta1", "beta2", "eps", "amsgrad"],
+        "adan" => &["beta1", "beta2", "beta3", "eps"],
+        other => return Err(Error::invalid(format!("optimizer {other} is unknown; there are sgd, adam, adamw and adan"))),
     };
-    match name.as_str() {
-        "sgd" => Ok(OptimizerSpec::Sgd { momentum: number("momentum", 0.99), nesterov: flag("nesterov", true), weight_decay }),
-        "adam" => Ok(adam(false)),
-        "adamw" => Ok(adam(true)),
-        other => Err(Error::invalid(format!("optimizer {other} is unknown; there are sgd, adam and adamw"))),
-    }
+    check_settings("optimizer", name, wanted, known)?;
+    let setting = |key: &str| wanted.settings.get(key);
+    let wrong = |key: &str, what: &str| Error::invalid(format!("{key} of optimizer {name} is {}; wanted {what}", wanted.settings[key]));
+    let number = |key: &str, default: f64| setting(key).map_or(Ok(default), |v| v.as_f64().ok_or_else(|| wrong(key, "a number")));
+    let flag = |key: &str, default: bool| setting(key).map_or(Ok(default), |v| v.as_bool().ok_or_else(|| wrong(key, "true or false")));
+    Ok(match name {
+        "sgd" => OptimizerSpec::Sgd { momentum: number("momentum", 0.99)?, nesterov: flag("nesterov", true)?, weight_decay },
+        "adan" => OptimizerSpec::Adan {
+            betas: (number("beta1", 0.02)?, number("beta2", 0.08)?, number("beta3", 0.01)?),
+            eps: number("eps", 1e-8)?,
+            weight_decay,
+        },
+        _ => OptimizerSpec::Adam {
+            betas: (number("beta1", 0.9)?, number("beta2", 0.999)?),
+            eps: number("eps", 1e-8)?,
+            weight_decay,
+            decoupled: name == "adamw",
+            amsgrad: flag("amsgrad", false)?,
+        },
+    })
 }
 
 /// A component of the config other than those of plugins: its settings may only be those of `known`.
-fn check_settings(what: &str, component: &ComponentRef, known: &[&str]) -> Result<()> {
+fn check_settings(what: &str, name: &str, component: &ComponentRef, known: &[&str]) -> Result<()> {
     match component.settings.keys().find(|key| !known.contains(&key.as_str())) {
         None => Ok(()),
-        Some(key) => Err(Error::invalid(format!("{what} {} has no setting `{key}`; there are {}", component.name, known.join(", ")))),
+        Some(key) => Err(Error::invalid(format!("{what} {name} has no setting `{key}`; there are {}", known.join(", ")))),
     }
 }
 
 fn schedule(config: &TrainerConfig, registry: Option<&Registry>) -> Result<Schedule> {
     let Some(wanted) = &config.lr_schedule else { return Ok(Schedule::Own { fall: Fall::Poly, warmup_epochs: 0 }) };
-    let source = registry.map(|registry| registry.hook(Kind::LrSchedule, &wanted.name)).transpose()?;
-    let fall = match (wanted.name.as_str(), source) {
+    let name = wanted.name_or("poly");
+    let source = registry.map(|registry| registry.hook(Kind::LrSchedule, name)).transpose()?;
+    let fall = match (name, source) {
         ("poly", _) => Fall::Poly,
         ("cosine", _) => Fall::Cosine,
         (_, Some(source)) => return Ok(Schedule::Plugin(Arc::new(source.create(&wanted.settings, &serde_json::json!({}))?))),
         (other, None) => return Err(Error::invalid(format!("lr_schedule {other} is unknown; there are poly and cosine"))),
     };
-    check_settings("lr_schedule", wanted, &["warmup_epochs"])?;
+    check_settings("lr_schedule", name, wanted, &["warmup_epochs"])?;
     let warmup_epochs = match wanted.settings.get("warmup_epochs") {
         None => 0,
         Some(epochs) => epochs
             .as_u64()
             .and_then(|n| usize::try_from(n).ok())
-            .ok_or_else(|| Error::invalid(format!("warmup_epochs of lr_schedule {} is {epochs}; wanted a number of epochs", wanted.name)))?,
+            .ok_or_else(|| Error::invalid(format!("warmup_epochs of lr_schedule {name} is {epochs}; wanted a number of epochs")))?,
     };
     Ok(Schedule::Own { fall, warmup_epochs })
 }
 
-fn augmentation(config: &TrainerConfig, registry: Option<&Registry>) -> Result<Option<Arc<Plugged>>> {
-    let (Some(wanted), Some(registry)) = (&config.augmentation, registry) else { return Ok(None) };
-    let hook = registry.hook(Kind::Augmentation, &wanted.name)?.create(&wanted.settings, &serde_json::json!({}))?;
-    Ok(Some(Arc::new(Plugged::new(hook)?)))
+/// The host's augmentation, and a plugin's beside it.
+fn augmentation(config: &TrainerConfig, registry: Option<&Registry>) -> Result<(Augmentation, Option<Arc<Plugged>>)> {
+    let Some(wanted) = &config.augmentation else { return Ok((Augmentation::default(), None)) };
+    let name = wanted.name_or("standard");
+    let source = registry.map(|registry| registry.hook(Kind::Augmentation, name)).transpose()?;
+    match (name, source) {
+        ("standard", _) => Ok((Augmentation::Standard { nearest: nearest(name, wanted)? }, None)),
+        ("da5", _) => Ok((Augmentation::Strong { nearest: nearest(name, wanted)? }, None)),
+        (_, Some(source)) => {
+            let hook = source.create(&wanted.settings, &serde_json::json!({}))?;
+            Ok((Augmentation::default(), Some(Arc::new(Plugged::new(hook)?))))
+        }
+        (other, None) => Err(Error::invalid(format!("augmentation {other} is unknown; there are standard and da5"))),
+    }
+}
+
+/// What an augmentation of the host's does not interpolate linearly.
+fn nearest(name: &str, wanted: &ComponentRef) -> Result<Nearest> {
+    check_settings("augmentation", name, wanted, &["nearest"])?;
+    let mut nearest = Nearest::default();
+    if let Some(list) = wanted.settings.get("nearest") {
+        for entry in list.as_array().map(Vec::as_slice).unwrap_or(std::slice::from_ref(list)) {
+            match entry.as_str() {
+                Some("image") => nearest.image = true,
+                Some("labels") => nearest.labels = true,
+                _ => return Err(Error::invalid(format!("nearest of augmentation {name} names {entry}; there are \"image\" and \"labels\""))),
+            }
+        }
+    }
+    Ok(nearest)
+}
+
+/// The share of samples that show foreground. Drawn sample by sample without a share of its own, it is the one that the last third of a
+/// batch comes to: half of two samples.
+fn oversample(config: &TrainerConfig, batch_size: usize) -> Oversample {
+    let share = config.oversample_foreground_percent;
+    if config.probabilistic_oversampling != Some(true) {
+        return share.map_or_else(Oversample::default, Oversample::Last);
+    }
+    let plain = (batch_size as f64 * (1.0 - 0.33)).round_ties_even();
+    Oversample::Random(share.unwrap_or((batch_size as f64 - plain) / batch_size as f64))
+}
+
+fn positive(what: &str, value: f64) -> Result<f64> {
+    if value.is_finite() && value > 0.0 { Ok(value) } else { Err(Error::invalid(format!("{what} is {value}; wanted a number above 0"))) }
 }
 
 impl Settings {
@@ -150,27 +207,40 @@ impl Settings {
     /// The config names an optimizer, schedule, augmentation or axis that does not exist, or a number that cannot be.
     pub fn new(config: &TrainerConfig, options: &TrainOptions, configuration: &Configuration, registry: Option<&Registry>) -> Result<Self> {
         let dims = configuration.dims();
-        let rules = rules(&configuration.patch_size, config.do_dummy_2d_data_aug);
-        let mirror_axes = axes(config.mirror_axes.as_ref(), dims, &rules.mirror_axes)?;
-        let share = config.oversample_foreground_percent.unwrap_or(0.33);
+        let (augmentation, plugged) = augmentation(config, registry)?;
+        let smallest_scale = if matches!(augmentation, Augmentation::Strong { .. }) { SMALLEST_SCALE } else { Wishes::default().smallest_scale };
+        let wishes = Wishes { dummy_2d: config.do_dummy_2d_data_aug, rotation: config.rotation_for_da, smallest_scale };
+        if let Some((low, high)) = config.rotation_for_da.filter(|(low, high)| !(low <= high && low.is_finite() && high.is_finite())) {
+            return Err(Error::invalid(format!("rotation_for_DA is {low} to {high}; wanted two angles in radians, the smaller one first")));
+        }
+        let mut rules = rules(&configuration.patch_size, &wishes);
+        let plain_data = config.disable_data_augmentation == Some(true);
+        if plain_data {
+            rules.initial_patch.clone_from(&configuration.patch_size);
+        }
+        let mirror_axes = if plain_data { vec![] } else { axes(config.mirror_axes.as_ref(), dims, &rules.mirror_axes)? };
         let at_least_one = |what: &str, n: usize| if n > 0 { Ok(n) } else { Err(Error::invalid(format!("{what} is 0; wanted at least 1"))) };
+        let batch_size = at_least_one("the batch size", config.batch_size.unwrap_or(configuration.batch_size))?;
         Ok(Settings {
             epochs: at_least_one("the number of epochs", options.epochs.or(config.num_epochs).unwrap_or(1000))?,
             iterations: at_least_one("the number of iterations", options.iterations.or(config.iterations_per_epoch).unwrap_or(250))?,
             validation_iterations: options.validation_iterations.or(config.validation_iterations).unwrap_or(50),
-            initial_lr: config.initial_lr.unwrap_or(1e-2),
+            initial_lr: positive("initial_lr", config.initial_lr.unwrap_or(1e-2))?,
             schedule: schedule(config, registry)?,
-            augmentation: augmentation(config, registry)?,
+            plugged,
             optimizer: optimizer(config)?,
-            clip: config.gradient_clip.unwrap_or(12.0),
-            batch_size: config.batch_size.unwrap_or(configuration.batch_size),
-            save_every: config.save_every.unwrap_or(1).max(1),
-            oversample: if config.probabilistic_oversampling == Some(true) { Oversample::Random(share) } else { Oversample::Last(share) },
+            clip: positive("gradient_clip", config.gradient_clip.unwrap_or(12.0))?,
+            batch_size,
+            save_every: at_least_one("save_every", config.save_every.unwrap_or(1))?,
+            oversample: oversample(config, batch_size),
             inference_mirror_axes: axes(config.inference_allowed_mirroring_axes.as_ref(), dims, &mirror_axes)?,
             mirror_axes,
             rules,
-            plain_data: config.disable_data_augmentation == Some(true),
+            augmentation,
+            plain_data,
             deep_supervision: config.enable_deep_supervision.unwrap_or(true),
+            benchmark: config.benchmark == Some(true),
+            synthetic_data: config.synthetic_data == Some(true),
         })
     }
 
@@ -180,7 +250,7 @@ impl Settings {
             Schedule::Plugin(hook) => Some(&**hook),
             Schedule::Own { .. } => None,
         };
-        schedule.into_iter().chain(self.augmentation.as_ref().map(|plugged| plugged.hook())).map(lock::part).collect()
+        schedule.into_iter().chain(self.plugged.as_ref().map(|plugged| plugged.hook())).map(lock::part).collect()
     }
 
     /// The learning rate of an epoch.
@@ -292,7 +362,16 @@ mod tests {
             (serde_json::json!({"lr_schedule": {"name": "poly", "warmup": 50}}), "`warmup`"),
             (serde_json::json!({"lr_schedule": {"name": "poly", "warmup_epochs": -1}}), "-1"),
             (serde_json::json!({"optimizer": {"name": "adamw", "betas": [0.9, 0.98]}}), "`betas`"),
-            (serde_json::json!({"optimizer": "adan"}), "adan is unknown"),
+            (serde_json::json!({"optimizer": "lion"}), "lion is unknown"),
+            (serde_json::json!({"optimizer": {"name": "adan", "amsgrad": true}}), "`amsgrad`"),
+            (serde_json::json!({"optimizer": {"momentum": "much"}}), "momentum of optimizer sgd is \"much\"; wanted a number"),
+            (serde_json::json!({"augmentation": "da6"}), "da6 is unknown"),
+            (serde_json::json!({"augmentation": {"nearest": ["seg"]}}), "names \"seg\""),
+            (serde_json::json!({"initial_lr": 0.0}), "initial_lr is 0"),
+            (serde_json::json!({"batch_size": 0}), "the batch size is 0"),
+            (serde_json::json!({"save_every": 0}), "save_every is 0"),
+            (serde_json::json!({"rotation_for_DA": [1.0, -1.0]}), "rotation_for_DA is 1 to -1"),
+            (serde_json::json!({"mirror_axes": [3]}), "mirror_axes [3]"),
         ] {
             let error = settings(config).err().unwrap().to_string();
             assert!(error.contains(wanted), "{error}");

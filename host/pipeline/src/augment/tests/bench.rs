@@ -1,7 +1,7 @@
 //! `cargo test --release -p pipeline bench -- --ignored --nocapture` prints milliseconds of one core
 //! a sample (Linux).
 
-use super::super::spatial::{crop, resample, rotation};
+use super::super::spatial::{Nearest, crop, resample, rotation};
 use super::super::*;
 use std::hint::black_box;
 
@@ -19,7 +19,7 @@ fn milliseconds<T>(repeats: u64, mut work: impl FnMut(u64) -> T) -> f64 {
 }
 
 fn report(patch: &[usize], image: [usize; 3], repeats: u64) {
-    let found = rules(patch, None);
+    let found = rules(patch, &Wishes::default());
     let spec = AugmentSpec {
         patch: patch.to_vec(),
         rotation: found.rotation,
@@ -43,14 +43,14 @@ fn report(patch: &[usize], image: [usize; 3], repeats: u64) {
     let mean = milliseconds(repeats, |draw| pipeline.apply(&source, &Stream::new(7, &[draw])).unwrap());
     println!("patch {patch:?} from {:?}: {mean:.2} ms a sample", found.initial_patch);
     let shape = pipeline.patch();
-    let turn = milliseconds(repeats / 8, |_| resample(&source, shape, &rotation(0, 0.3)));
+    let turn = milliseconds(repeats / 8, |_| resample(&source, shape, &rotation(0, 0.3), Nearest::default()));
     println!("  rotation {turn:.2} ms, crop {:.2} ms", milliseconds(repeats / 8, |_| crop(&source, shape)));
     let sample = crop(&source, shape);
     let steps: [&dyn Transform; 7] = [
         &GaussianNoise { sigma: (0.0, 0.1) },
-        &GaussianBlur { sigma: (0.5, 1.0), p_channel: 1.0 },
+        &GaussianBlur { sigma: (0.5, 1.0), p_channel: 1.0, one_sigma: false },
         &Brightness { range: (0.75, 1.25) },
-        &Contrast { range: (0.75, 1.25) },
+        &Contrast::within((0.75, 1.25)),
         &LowResolution { scale: (0.5, 0.9), p_channel: 1.0, planar: false },
         &Gamma { range: (0.7, 1.5), inverted: true },
         &Mirror { axes: vec![0, 1, 2] },

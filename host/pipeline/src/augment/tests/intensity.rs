@@ -60,7 +60,7 @@ fn contrast_is_about_the_mean_within_the_range() {
     let before = noisy([4, 5, 6], 2);
     let mut factors = Vec::new();
     for draw in 0..1000 {
-        let sample = after(&Contrast { range: (0.75, 1.25) }, &before, draw);
+        let sample = after(&Contrast::within((0.75, 1.25)), &before, draw);
         for c in 0..2 {
             let (old, new) = (channel(&before, c), channel(&sample, c));
             let (mean, (low, high)) = (stats::mean(&old) as f32, stats::min_max(&old));
@@ -109,7 +109,7 @@ fn gamma_keeps_mean_deviation_and_order() {
 fn a_constant_image_survives_gamma_and_contrast() {
     let mut before = noisy([3, 4, 5], 4);
     before.data.fill(0.25);
-    for transform in [&Gamma { range: (0.7, 1.5), inverted: true } as &dyn Transform, &Contrast { range: (0.75, 1.25) }] {
+    for transform in [&Gamma { range: (0.7, 1.5), inverted: true } as &dyn Transform, &Contrast::within((0.75, 1.25))] {
         assert!(after(transform, &before, 0).data.iter().all(|v| (v - 0.25).abs() < 1e-5));
     }
 }
@@ -117,7 +117,7 @@ fn a_constant_image_survives_gamma_and_contrast() {
 #[test]
 fn blur_and_low_resolution_choose_half_the_channels_and_smooth_them() {
     let before = noisy([6, 7, 8], 5);
-    let blur = GaussianBlur { sigma: (0.5, 1.0), p_channel: 0.5 };
+    let blur = GaussianBlur { sigma: (0.5, 1.0), p_channel: 0.5, one_sigma: false };
     let low = LowResolution { scale: (0.5, 1.0), p_channel: 0.5, planar: false };
     for transform in [&blur as &dyn Transform, &low] {
         let mut changed = 0;

@@ -6,6 +6,7 @@ mod labels;
 mod pipeline;
 mod plugged;
 mod space;
+mod strong;
 
 use super::{Sample, Source, Stream};
 use ndarray::Array4;

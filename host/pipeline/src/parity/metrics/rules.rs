@@ -8,7 +8,7 @@ use super::super::desk::Desk;
 use super::super::files::Use;
 use super::super::tolerance;
 use super::FOLDER;
-use crate::augment::{Stream, rules};
+use crate::augment::{Stream, Wishes, rules};
 use crate::error::{Error, Result};
 use crate::infer::steps;
 use crate::loader::Oversample;
@@ -112,7 +112,7 @@ struct Patch {
 fn patches(desk: &mut Desk<'_>, what: &str, theirs: &Value) -> Result<()> {
     for theirs in theirs.as_array().into_iter().flatten() {
         let patch = parsed::<Patch>(what, theirs)?.patch;
-        let found = rules(&patch, None);
+        let found = rules(&patch, &Wishes::default());
         let ours = json!({
             "patch": patch,
             "rotation": found.rotation,

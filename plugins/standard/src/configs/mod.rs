@@ -1,4 +1,8 @@
 //! The trainer configs that `-tr` selects. What a config leaves out is nnU-Net's default.
+//!
+//! Here they stand under names that say what they do; `nnunet` has them under the names of nnU-Net's trainer classes.
+
+mod nnunet;
 
 use plugin_api::{json, register_config};
 
@@ -11,7 +15,7 @@ register_config!("no_mirroring" => {
     inference_allowed_mirroring_axes: false,
 });
 register_config!("mirror_01" => {
-    description: "mirroring along the first two axes alone, in training and in prediction",
+    description: "mirroring along z and y alone (y in slices), in training and in prediction",
     mirror_axes: [0, 1],
     inference_allowed_mirroring_axes: [0, 1],
 });
@@ -73,6 +77,18 @@ register_config!("vanilla_adam_3e4" => {
     extends: "vanilla_adam",
     initial_lr: 3e-4,
 });
+register_config!("adan" => {
+    description: "Adan (Xie et al. 2022) at the usual learning rate of 0.01",
+    optimizer: "adan",
+});
+register_config!("adan_1e3" => { description: "Adan, learning rate 0.001", extends: "adan", initial_lr: 1e-3 });
+register_config!("adan_3e4" => { description: "Adan, learning rate 0.0003", extends: "adan", initial_lr: 3e-4 });
+register_config!("adan_1e1" => { description: "Adan, learning rate 0.1, which few trainings survive", extends: "adan", initial_lr: 1e-1 });
+register_config!("adan_cosine_annealing" => {
+    description: "Adan, the learning rate along a cosine",
+    extends: "adan",
+    lr_schedule: "cosine",
+});
 register_config!("cosine_annealing" => {
     description: "the learning rate falls along a cosine instead of a polynomial",
     lr_schedule: "cosine",
@@ -82,10 +98,9 @@ register_config!("warmup" => {
     lr_schedule: json!({"name": "poly", "warmup_epochs": 50}),
 });
 
-// Primus (arXiv 2503.01835), under names of ours and of nnU-Net's trainers
-/// Two configs for each size, the second under the name of nnU-Net's trainer.
+/// Primus (arXiv 2503.01835).
 macro_rules! primus {
-    ($($name:literal $trainer:literal $size:literal $about:literal;)+) => {$(
+    ($($name:literal $size:literal $about:literal;)+) => {$(
         register_config!($name => {
             description: $about,
             extends: "warmup",
@@ -96,15 +111,14 @@ macro_rules! primus {
             gradient_clip: 1.0,
             enable_deep_supervision: false,
         });
-        register_config!($trainer => { description: $about, extends: $name });
     )+};
 }
 
 primus! {
-    "primus_s" "nnUNet_Primus_S_Trainer" "PrimusS" "Primus S (a transformer) with AdamW; patches divisible by 8";
-    "primus_b" "nnUNet_Primus_B_Trainer" "PrimusB" "Primus B (a transformer) with AdamW; patches divisible by 8";
-    "primus_m" "nnUNet_Primus_M_Trainer" "PrimusM" "Primus M (a transformer) with AdamW; patches divisible by 8";
-    "primus_l" "nnUNet_Primus_L_Trainer" "PrimusL" "Primus L (a transformer) with AdamW; patches divisible by 8";
+    "primus_s" "PrimusS" "Primus S (a transformer) with AdamW; patches divisible by 8";
+    "primus_b" "PrimusB" "Primus B (a transformer) with AdamW; patches divisible by 8";
+    "primus_m" "PrimusM" "Primus M (a transformer) with AdamW; patches divisible by 8";
+    "primus_l" "PrimusL" "Primus L (a transformer) with AdamW; patches divisible by 8";
 }
 
 // augmentation and sampling
@@ -117,9 +131,19 @@ register_config!("no_dummy_2d_da" => {
     description: "rotates and scales anisotropic patches in 3D too, instead of slice by slice",
     do_dummy_2d_data_aug: false,
 });
+register_config!("da5" => { description: "stronger augmentation", augmentation: "da5" });
+register_config!("nearest_labels" => {
+    description: "augmentation takes the nearest label where it rotates and scales",
+    augmentation: json!({"nearest": ["labels"]}),
+});
+register_config!("nearest" => {
+    description: "augmentation takes the nearest voxel where it rotates and scales, of the image and of the labels",
+    augmentation: json!({"nearest": ["image", "labels"]}),
+});
 register_config!("probabilistic_oversampling" => {
     description: "each sample shows foreground with probability 0.33, instead of the last third of each batch",
     probabilistic_oversampling: true,
+    oversample_foreground_percent: 0.33,
 });
 register_config!("probabilistic_oversampling_010" => {
     description: "each sample shows foreground with probability 0.1",
@@ -136,6 +160,19 @@ register_config!("dice_ce_no_smooth" => {
 });
 register_config!("topk_ce_loss" => { description: "cross entropy of the hardest 10 % of the voxels", loss: "topk_ce" });
 register_config!("dice_topk_loss" => { description: "Dice + cross entropy of the hardest 10 % of the voxels", loss: "dice_topk" });
+
+// the rest
+register_config!("batch_norm" => { description: "batch normalisation instead of the plan's", norm: "batch" });
+register_config!("benchmark_5epochs" => {
+    description: "5 epochs whose fastest goes to benchmark_result.json; no checkpoint, no final validation",
+    num_epochs: 5,
+    benchmark: true,
+});
+register_config!("benchmark_5epochs_no_data_loading" => {
+    description: "the same with one random batch, so that loading does not count",
+    extends: "benchmark_5epochs",
+    synthetic_data: true,
+});
 register_config!("no_deep_supervision" => {
     description: "the loss sees the finest head alone",
     enable_deep_supervision: false,
