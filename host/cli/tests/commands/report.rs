@@ -56,8 +56,11 @@ impl Browser {
             }
         };
         let mut said = BufReader::new(driver.stdout.take().unwrap());
-        let ready =
-            said.by_ref().lines().map_while(Result::ok).find_map(|line| Some(line.split("successfully on port ").nth(1)?.trim_end_matches('.').to_owned()));
+        let ready = said
+            .by_ref()
+            .lines()
+            .map_while(Result::ok)
+            .find_map(|line| Some(line.split("successfully on port ").nth(1)?.trim_end_matches('.').to_owned()));
         let address = format!("http://127.0.0.1:{}", ready.unwrap());
         let wanted = json!({"capabilities": {"alwaysMatch": {"goog:chromeOptions": {"args": ["--headless=new", "--no-sandbox", "--disable-gpu"]}}}});
         let session = post(&format!("{address}/session"), &wanted);

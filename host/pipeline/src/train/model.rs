@@ -125,7 +125,8 @@ pub(crate) fn forward_bytes(trace: &Trace, device: &Device) -> u64 {
 impl Parts {
     /// These components and the configs that named them, with whose they are.
     pub(crate) fn parts<'a>(&'a self, config: &'a ResolvedConfig) -> Vec<Part<'a>> {
-        let own = [(Kind::Architecture, self.architecture_name.as_str(), &self.architecture_from), (Kind::Loss, self.loss_name.as_str(), &self.loss_from)];
+        let own =
+            [(Kind::Architecture, self.architecture_name.as_str(), &self.architecture_from), (Kind::Loss, self.loss_name.as_str(), &self.loss_from)];
         config.steps.iter().map(|step| (Kind::Config, step.name.as_str(), &step.from)).chain(own).collect()
     }
 
