@@ -183,8 +183,8 @@ fn made_by(of: &Gathered) -> Markup {
                 @if host.host_version.is_empty() { "trained by Python's nnU-Net" } @else { "host " (host.host_version) ", seed " (host.seed) ", " (host.num_epochs) " epochs of " (host.iterations_per_epoch) " iterations" }
                 " on " (fold.checkpoint.device)
             }
-            @if !host.components.is_empty() {
-                ul { @for from in &host.components { li { (from.plugin) " " (from.version) @if let Some(hash) = &from.sha256 { " sha256 " code { (hash) } } } } }
+            @if host.plugins.is_empty() { p { "All components were the host's own." } } @else {
+                ul { @for from in &host.plugins { li { (from.plugin) " " (from.version) ": " (from.components.join(", ")) ", sha256 " code { (from.sha256) } } } }
             }
         }
         @if of.folds.is_empty() { p { "Nothing is known of what made these predictions." } }
