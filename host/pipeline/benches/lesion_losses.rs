@@ -9,7 +9,7 @@
 use engine::{HeadTarget, Mode, Model, Supervision, logits};
 use ndarray::{Array3, s};
 use plugin_api::{Prepared, Task, abi::host::LossHandle};
-use registry::{Options, Registry, SearchPath};
+use registry::{Options, Registry, SearchPath, Trust};
 use std::{io::BufRead, path::Path, time::Instant};
 use volume::image::read_segmentation;
 
@@ -50,7 +50,7 @@ impl Trial {
     fn new(loss: LossHandle, patch: &Array3<i16>) -> Self {
         let twice = |p: &Prepared| Prepared::ints(p.name(), &[&[2], p.shape()].concat(), p.int_values().repeat(2));
         let prepared = prepare(&loss, patch).1.iter().map(twice).collect();
-        let model = logits::model(&[&[2, 2], patch.shape()].concat(), 1).unwrap();
+        let model = logits::model(&[[&[2, 2], patch.shape()].concat()], 1).unwrap();
         Trial { loss, labels: patch.as_slice().unwrap().repeat(2), prepared, model }
     }
 
@@ -76,7 +76,9 @@ fn main() {
     let built = own.ancestors().nth(2).unwrap().to_owned();
     let home = std::env::temp_dir().join(format!("lesion-losses-{}", std::process::id()));
     let search = SearchPath::new(&[built], None, None, None);
-    let registry = Registry::open(Options { search, cache: home.join("cache"), lock: home.join("plugins.lock"), dev_plugins: true }).unwrap();
+    let registry =
+        Registry::open(Options { search, cache: home.join("cache"), lock: home.join("plugins.lock"), dev_plugins: true, trust: Trust::default() })
+            .unwrap();
     let loss = |(name, settings): (&str, &str)| registry.loss(name).unwrap().create(&serde_json::from_str(settings).unwrap(), &task()).unwrap();
     match arguments.get(1).map(String::as_str) {
         Some("answer") => {

@@ -37,7 +37,7 @@ fn damaged(whole: &[u8], kind: usize, random: &mut Random) -> Vec<u8> {
         0 => edit(&mut bytes, 0, whole.len(), 1),
         1 => edit(&mut bytes, 0, whole.len(), 64),
         2 => bytes.truncate(random.below(whole.len())),
-        3 if kind % 2 == 0 => edit(&mut bytes, 0, 1024, 1 + kind % 3),
+        3 if kind.is_multiple_of(2) => edit(&mut bytes, 0, 1024, 1 + kind % 3),
         3 => edit(&mut bytes, whole.len() - 2048, 2048, 1 + kind % 3),
         _ => edit(&mut bytes, records - 16, 400, 1 + kind % 4),
     }

@@ -21,7 +21,7 @@ fn row_11_an_own_config_of_five_fields() {
         assert_eq!(debug["trainer_config"]["num_epochs"], 500, "{config}");
         assert_eq!((debug["network"].as_str(), debug["loss"].as_str()), (Some("my_custom_network"), Some("my_custom_loss")), "{config}");
         let record = fold.checkpoint().host;
-        assert!(record.components.iter().all(|c| c.plugin == "org.example.fx_guide"), "{:?}", record.components);
+        assert!(!record.plugins.is_empty() && record.plugins.iter().all(|p| p.plugin == "org.example.fx_guide"), "{:?}", record.plugins);
     }
 }
 

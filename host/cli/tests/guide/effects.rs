@@ -5,14 +5,15 @@ use pipeline::{
     train::{Fold, Settings, TrainOptions},
 };
 use plugin_api::TrainerConfig;
-use registry::{Kind, Options, Registry, SearchPath};
+use registry::{Kind, Options, Registry, SearchPath, Trust};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
 fn registry() -> Registry {
     standard::link();
     let nowhere = std::env::temp_dir().join("no plugins here");
-    Registry::open(Options { search: SearchPath::default(), cache: nowhere.clone(), lock: nowhere, dev_plugins: false }).unwrap()
+    Registry::open(Options { search: SearchPath::default(), cache: nowhere.clone(), lock: nowhere, dev_plugins: false, trust: Trust::default() })
+        .unwrap()
 }
 
 /// The numbers of a config for a patch.
@@ -43,6 +44,7 @@ fn of_config(config: &TrainerConfig, patch: &[usize]) -> Settings {
         epochs: None,
         iterations: None,
         validation_iterations: None,
+        patience: None,
         seed: None,
         gpu_memory_target: None,
         stop: Default::default(),

@@ -111,8 +111,10 @@ pub fn preprocess_with(
     Ok(PreprocessedCase { data, seg, properties })
 }
 
-/// The standard steps after the transposition: crop, normalise, resample from spacing `current` to `target` (mm). Gives the image, the labels
-/// and the part of the image that they show.
+/// Image (C, z, y, x), labels (z, y, x), and from where to where the part that they show lies in the image.
+type Standard = (Array4<f32>, Array3<i16>, [[usize; 2]; 3]);
+
+/// The standard steps after the transposition: crop, normalise, resample from spacing `current` to `target` (mm).
 fn standard(
     plugins: &Plugins,
     data: Array4<f32>,
@@ -121,7 +123,7 @@ fn standard(
     plans: &Plans,
     configuration: &Configuration,
     dataset: &DatasetJson,
-) -> Result<(Array4<f32>, Array3<i16>, [[usize; 2]; 3])> {
+) -> Result<Standard> {
     let cropped = crop_to_nonzero(data, seg);
     let (mut data, seg, bbox) = (cropped.data, cropped.seg, cropped.bbox);
     let (depth, height, width) = seg.dim();

@@ -76,6 +76,9 @@ fn version(to: &str) -> Vec<u8> {
     patched("fx-good", b"version=0.1.0\0", format!("version={to}\0").as_bytes())
 }
 
+/// The files of an archive.
+type Members = Vec<(String, Vec<u8>)>;
+
 #[test]
 fn a_package_is_installed_pinned_and_removed() {
     let mut market = Market::new();
@@ -198,7 +201,7 @@ fn hostile_packages_leave_nothing() {
         fs::write(&odd, archive(members)).unwrap();
         market.refusal(&odd)
     };
-    let with = |change: &dyn Fn(&mut Vec<(String, Vec<u8>)>)| {
+    let with = |change: &dyn Fn(&mut Members)| {
         let mut members = whole.clone();
         change(&mut members);
         refused(&members)

@@ -79,7 +79,7 @@ pub(in crate::validate) fn augmentation_memory(on: &Target) -> Found {
 
 pub(in crate::validate) fn schedule(on: &Target) -> Found {
     let hook = hook(on, Kind::LrSchedule, &json!({}))?;
-    let mut lr = |epoch: usize, epochs: usize, initial: f64| -> Result<f64, Failed> {
+    let lr = |epoch: usize, epochs: usize, initial: f64| -> Result<f64, Failed> {
         let question = LrQuestion { epoch, epochs, initial };
         hook.ask("lr", &question)?.ok_or_else(|| "it does not answer for the learning rate".into())
     };

@@ -26,7 +26,7 @@ pub(super) fn dice(masks: &Masks) -> f64 {
     Zip::from(&mut any).and(prediction).for_each(|any, &id| *any |= id > 0);
     let Some([z, y, x]) = bounding_box(&any).map(|bounds| bounds.map(|[low, high]| low..high)) else { return 1.0 };
     let part = ndarray::s![z, y, x];
-    let (reference, prediction) = (reference.slice(part.clone()), prediction.slice(part));
+    let (reference, prediction) = (reference.slice(part), prediction.slice(part));
     let components: Vec<u32> = reference.iter().copied().collect();
     let nearest = nearest(&reference.mapv(|id| id > 0), [1.0; 3]).index;
     let mut cells = vec![Cell::default(); sizes.len()];
