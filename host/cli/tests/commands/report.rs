@@ -71,7 +71,7 @@ impl Browser {
             .map_while(Result::ok)
             .find_map(|line| Some(line.split("successfully on port ").nth(1)?.trim_end_matches('.').to_owned()));
         let address = format!("http://127.0.0.1:{}", ready.unwrap());
-        let wanted = json!({"capabilities": {"alwaysMatch": {"goog:chromeOptions": {"args": ["--headless=new", "--no-sandbox", "--disable-gpu"]}}}});
+        let wanted = json!({"capabilities": {"alwaysMatch": {"goog:chromeOptions": {"args": ["--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1200,1400"]}}}});
         let session = post(&format!("{address}/session"), &wanted);
         let session = format!("{address}/session/{}", session["sessionId"].as_str().unwrap());
         Some(Browser { driver, _said: said, session })
@@ -101,9 +101,11 @@ impl Drop for Browser {
 }
 
 fn post(url: &str, with: &Value) -> Value {
-    let mut answer = ureq::post(url).header("Content-Type", "application/json").send(with.to_string()).unwrap();
-    let answer: Value = serde_json::from_str(&answer.body_mut().read_to_string().unwrap()).unwrap();
-    answer["value"].clone()
+    let request = ureq::post(url).config().http_status_as_error(false).build().header("Content-Type", "application/json");
+    let mut answer = request.send(with.to_string()).unwrap();
+    let text = answer.body_mut().read_to_string().unwrap();
+    assert_eq!(answer.status(), 200, "{url} with {with}: {text}");
+    serde_json::from_str::<Value>(&text).unwrap()["value"].clone()
 }
 
 /// Moves a slider, sorts the table and looks for a case.
