@@ -58,6 +58,7 @@ fn each_example_builds_alone_passes_every_check_and_trains() {
     let mut examples: Vec<PathBuf> = fs::read_dir(&folder).map(|d| d.flatten().map(|e| e.path()).collect()).unwrap_or_default();
     examples.retain(|e| e.join("Cargo.toml").exists());
     examples.sort();
+    assert!(!examples.is_empty(), "{} holds no crate", folder.display());
     let plain = Tree::phantom();
     plain.done("plan_and_preprocess -d 999 -c 3d_fullres");
     plain.add_small(Some([16, 16, 16]), &[4, 8, 8]);
