@@ -107,8 +107,8 @@ fn assert_same(calm: &Path, rough: &Path) {
 /// Every file below `folder` but logs, curves and manifests, which hold times, and the record of a call's own options.
 fn contents(folder: &Path, root: &Path, into: &mut BTreeMap<PathBuf, Vec<u8>>) {
     let call_or_times = |name: &str| {
-        let fixed = ["progress.png", "predict_from_raw_data_args.json"].contains(&name);
-        fixed || name.ends_with(".manifest.json") || name.starts_with("training_log")
+        let fixed = ["progress.png", "metrics.csv", "predict_from_raw_data_args.json"].contains(&name);
+        fixed || name.ends_with(".manifest.json") || name.starts_with("training_log") || name.starts_with("events.out.tfevents")
     };
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

@@ -65,7 +65,7 @@ fn rows_4_to_7_the_dual_and_the_nested_network_train() {
         let fold = fold(&tree, &format!("{config}__nnUNetPlans__small"));
         let log = fs::read_to_string(fold.join("training_log.txt")).unwrap();
         let plugin = config.split('_').next().unwrap();
-        assert!(log.contains(&format!("trainer {config}, ")) && log.contains(&format!("network of plugin org.nnunet-host.{plugin} ")), "{log}");
+        assert!(log.contains(&format!("trainer {config}, ")) && log.contains(&format!(" of plugin org.nnunet-host.{plugin} ")), "{log}");
         let done = checkpoint::read(&fold.join("checkpoint_final.pth")).unwrap();
         assert_eq!(done.trainer_name, config);
         let losses = done.logging.train_losses;

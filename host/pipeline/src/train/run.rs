@@ -105,6 +105,10 @@ pub fn train(paths: &Paths, registry: &Registry, options: &TrainOptions, observe
     let model_folder = paths.model(&name, &config.name, &options.plans, &options.configuration)?;
     let folder = fold_of(&config.name)?;
     std::fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
+    // what a killed run left half written
+    for place in [&model_folder, &folder] {
+        volume::files::atomic::remove_stale(place)?;
+    }
     for (from, to) in [
         (plans_file.clone(), "plans.json"),
         (preprocessed.join("dataset.json"), "dataset.json"),
