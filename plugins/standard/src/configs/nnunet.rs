@@ -41,7 +41,7 @@ also_called! {
     "nnUNetTrainerVanillaAdam" = "vanilla_adam": "Adam";
     "nnUNetTrainerVanillaAdam1en3" = "vanilla_adam_1e3": "Adam, learning rate 0.001";
     "nnUNetTrainerVanillaAdam3en4" = "vanilla_adam_3e4": "Adam, learning rate 0.0003";
-    "nnUNetTrainerAdan" = "adan": "Adan";
+    "nnUNetTrainerAdan" = "adan": "Adan at the usual learning rate";
     "nnUNetTrainerAdan1en3" = "adan_1e3": "Adan, learning rate 0.001";
     "nnUNetTrainerAdan3en4" = "adan_3e4": "Adan, learning rate 0.0003";
     "nnUNetTrainerAdan1en1" = "adan_1e1": "Adan, learning rate 0.1";

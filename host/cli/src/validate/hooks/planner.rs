@@ -54,7 +54,9 @@ impl Sort {
     fn plans(&self, on: &Target, with: bool) -> Result<Plans, Failed> {
         let registry = on.registry()?;
         let plugin = with.then(|| registry.hook(Kind::Planner, on.name())).transpose()?;
-        let options = plan::Options { planner: if with { on.name().into() } else { plan::Options::default().planner }, ..plan::Options::default() };
+        let planner = if with { on.name().into() } else { plan::Options::default().planner };
+        // folders of cases have the plans' name in theirs
+        let options = plan::Options { planner, plans_name: Some("nnUNetPlans".into()), ..plan::Options::default() };
         let network = Planned::by_plan(&registry);
         Ok(plan::plan_with(plugin.as_ref(), self.name, &self.dataset()?, &self.fingerprint()?, &options, &network)?)
     }
