@@ -38,7 +38,7 @@ also_called! {
     "nnUNetTrainerAdam" = "adam": "AdamW with AMSGrad";
     "nnUNetTrainerAdam1en3" = "adam_1e3": "AdamW with AMSGrad, learning rate 0.001";
     "nnUNetTrainerAdam3en4" = "adam_3e4": "AdamW with AMSGrad, learning rate 0.0003";
-    "nnUNetTrainerVanillaAdam" = "vanilla_adam": "Adam";
+    "nnUNetTrainerVanillaAdam" = "vanilla_adam": "Adam at the usual learning rate";
     "nnUNetTrainerVanillaAdam1en3" = "vanilla_adam_1e3": "Adam, learning rate 0.001";
     "nnUNetTrainerVanillaAdam3en4" = "vanilla_adam_3e4": "Adam, learning rate 0.0003";
     "nnUNetTrainerAdan" = "adan": "Adan at the usual learning rate";
