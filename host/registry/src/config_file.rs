@@ -110,7 +110,7 @@ mod tests {
             ("a.toml", "wibble = 1\n", "there is no field `wibble` (fields: name, "),
             ("a.toml", "num_epochs = 1\nnum_epochs = 2\n", "line 2, column 1: duplicate key"),
             ("a.json", "{\n  \"batchsize\": 2}", "line 2, column 13: there is no field `batchsize`; did you mean `batch_size`?"),
-            ("a.json", "[1", "line 1, column 1: invalid type"),
+            ("a.json", "[1", "line 1, column 2: invalid type"),
             ("a__b.toml", "", "the name `a__b`"),
             ("a.toml", "name = \"../up\"", "the name `../up`"),
         ] {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array3, Array4, ArrayView3, ArrayView4};
+use volume::files::atomic::remove_stale;
 use volume::files::npz::{Packing, write_npz};
 use volume::files::{ArrayView, CaseProperties};
 
@@ -57,6 +58,7 @@ pub fn validate(model: &LoadedModel<'_>, options: &ValidationOptions<'_>, report
     data.require(&cases)?;
     let output = Output { folder: options.output, ending: &model.dataset.file_ending, probabilities: options.save_probabilities };
     output.create()?;
+    remove_stale(options.output)?;
     let references = options.preprocessed.join("gt_segmentations");
     let reference = |case: &str| references.join(format!("{case}{}", model.dataset.file_ending));
 
@@ -114,6 +116,7 @@ struct Next<'a> {
 impl<'a> Next<'a> {
     fn open(stage: &'a NextStage<'a>, preprocessed: &Path) -> Result<Self> {
         std::fs::create_dir_all(&stage.output).map_err(Error::io("create", &stage.output))?;
+        remove_stale(&stage.output)?;
         Ok(Self { stage, data: Dataset::open(&preprocessed.join(&stage.configuration.data_identifier), None)? })
     }
 
