@@ -11,9 +11,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 fn registry() -> Registry {
     standard::link();
-    let nowhere = std::env::temp_dir().join("no plugins here");
-    Registry::open(Options { search: SearchPath::default(), cache: nowhere.clone(), lock: nowhere, dev_plugins: false, trust: Trust::default() })
-        .unwrap()
+    let nowhere = tempfile::tempdir().unwrap();
+    Registry::open(Options {
+        search: SearchPath::default(),
+        cache: nowhere.path().join("cache"),
+        lock: nowhere.path().join("plugins.lock"),
+        dev_plugins: false,
+        trust: Trust::default(),
+    })
+    .unwrap()
 }
 
 /// The numbers of a config for a patch.

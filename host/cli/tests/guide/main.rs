@@ -84,6 +84,7 @@ impl Tree {
 
     /// Trains `small` with a config for one iteration; the folder of fold 0.
     fn trained(&self, config: &str) -> Fold {
+        fs::create_dir_all(self.path("plugins")).unwrap();
         self.done(&format!("train 999 small 0 -tr {config} --plugins-dir plugins {SHORT}"));
         self.fold(config)
     }
