@@ -20,8 +20,9 @@ fn row_11_an_own_config_of_five_fields() {
         let debug = fold.debug();
         assert_eq!(debug["trainer_config"]["num_epochs"], 500, "{config}");
         assert_eq!((debug["network"].as_str(), debug["loss"].as_str()), (Some("my_custom_network"), Some("my_custom_loss")), "{config}");
-        let record = fold.checkpoint().host;
-        assert!(!record.plugins.is_empty() && record.plugins.iter().all(|p| p.plugin == "org.example.fx_guide"), "{:?}", record.plugins);
+        for part in ["network_from", "loss_from"] {
+            assert_eq!(debug[part]["plugin"], "org.example.fx_guide", "{config}: {debug}");
+        }
     }
 }
 

@@ -134,7 +134,7 @@ fn table() -> BTreeMap<String, BTreeSet<String>> {
     row(&["nnUNetTrainer_onlyMirror01_DA5"], &[&MIRROR_01[..], &STRONG].concat());
 
     row(&["no_da", "nnUNetTrainerNoDA"], &[&NO_MIRRORING[..], &PLAIN_PATCH].concat());
-    row(&["no_dummy_2d_da", "nnUNetTrainer_noDummy2DDA"], &["dummy 2d: false", "rotation: 0.52", "initial patch: [76, 154, 154]"]);
+    row(&["no_dummy_2d_da", "nnUNetTrainer_noDummy2DDA"], &["dummy 2d: false", "rotation: 0.52", "initial patch: [76, 154, 112]"]);
     row(&["da5", "nnUNetTrainerDA5"], &STRONG);
     row(&["nnUNetTrainerDA5_10epochs"], &[&STRONG[..], &["epochs: 10"]].concat());
     row(&["nnUNetTrainerDA5ord0"], &["augmentation: Strong { nearest: Nearest { image: true, labels: true } }", STRONG[1]]);

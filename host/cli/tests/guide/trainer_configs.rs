@@ -34,8 +34,7 @@ fn row_3_configs_live_in_a_folder() {
     let list = tree.says("list-plugins --plugins-dir plugins");
     for (name, plugin) in [("my_custom", "org.example.fx_guide"), ("my_short", "my_short.toml")] {
         let row = list.lines().find(|line| line.split_whitespace().nth(1) == Some(name)).unwrap();
-        let row: Vec<&str> = row.split_whitespace().collect();
-        assert_eq!((row[0], row[2], row[4]), ("config", plugin, "ready"), "{list}");
+        assert!(row.starts_with("config ") && row.contains(&format!(" {plugin} ")) && row.contains(" ready "), "{list}");
     }
     assert_eq!(tree.trained("my_short").debug()["trainer_config"]["num_epochs"], 3);
 }
@@ -79,7 +78,7 @@ fn row_15_tr_my_custom_has_its_own_folder() {
     let folders = fs::read_dir(tree.path("res").join(&tree.dataset)).unwrap();
     let mut folders: Vec<_> = folders.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     folders.sort();
-    let wanted = ["my_custom", "nnUNetTrainer", "nnUNetTrainer_250epochs"].map(|name| format!("{name}__nnUNetPlans__small"));
+    let wanted = ["my_custom", "nnUNetTrainer_250epochs", "nnUNetTrainer"].map(|name| format!("{name}__nnUNetPlans__small"));
     assert_eq!(folders, wanted);
 }
 
