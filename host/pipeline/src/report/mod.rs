@@ -13,7 +13,7 @@ use crate::{
 use gather::Gathered;
 use std::path::{Path, PathBuf};
 
-/// What [`write`] can be told.
+/// What [`write()`] can be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
     /// A model folder (`TRAINER__PLANS__CONFIG`), one of its folds, or a folder with a `summary.json`.
