@@ -44,11 +44,12 @@ fn built(example: &Path) -> PathBuf {
     target.join("release").join(format!("{}{name}{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX))
 }
 
-/// Names of the components of a kind that come from a file.
-fn names(tree: &Tree, kind: &str) -> Vec<String> {
+/// Names of the components of a kind that come from `plugin`.
+fn names(tree: &Tree, plugin: &Path, kind: &str) -> Vec<String> {
+    let plugin = plugin.canonicalize().unwrap();
     let output = tree.host("list-plugins --json --plugins-dir plugins").output().unwrap();
     let rows: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
-    let theirs = rows.iter().filter(|r| r["kind"] == kind && !r["file"].is_null());
+    let theirs = rows.iter().filter(|r| r["kind"] == kind && r["file"].as_str().is_some_and(|file| Path::new(file) == plugin));
     theirs.map(|r| r["name"].as_str().unwrap().to_owned()).collect()
 }
 
@@ -69,13 +70,13 @@ fn each_example_builds_alone_passes_every_check_and_trains() {
         let plugin = plain.path("plugins").join(library.file_name().unwrap());
         fs::copy(&library, &plugin).unwrap();
         plain.done(&format!("validate-plugin plugins/{}", library.file_name().unwrap().display()));
-        for config in names(&plain, "config") {
+        for config in names(&plain, &plugin, "config") {
             plain.done(&format!("train 999 small 0 -tr {config} --plugins-dir plugins {SHORT}"));
         }
-        for planner in names(&plain, "planner") {
+        for planner in names(&plain, &plugin, "planner") {
             planned(&plain, &format!("-pl {planner}"), &format!("{planner}Plans"));
         }
-        for name in names(&plain, "preprocessor") {
+        for name in names(&plain, &plugin, "preprocessor") {
             planned(&plain, &format!("-preprocessor_name {name} -overwrite_plans_name {name}Plans"), &format!("{name}Plans"));
         }
         fs::remove_file(&plugin).unwrap();
