@@ -2,7 +2,7 @@
 
 /// Makes the crate a plugin: `plugin!("org.example.focal");`, once, in a cdylib.
 ///
-/// Name, version, authors, licence and description come from Cargo.toml.
+/// Name, version, authors, licence, description and repository come from Cargo.toml.
 #[macro_export]
 macro_rules! plugin {
     ($id:literal) => {
@@ -22,6 +22,8 @@ macro_rules! plugin {
             env!("CARGO_PKG_LICENSE"),
             "\0description=",
             env!("CARGO_PKG_DESCRIPTION"),
+            "\0repository=",
+            env!("CARGO_PKG_REPOSITORY"),
             "\0",
         );
         const _: () = {
