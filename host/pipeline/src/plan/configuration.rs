@@ -1,5 +1,6 @@
 //! One configuration of a plan, resolved.
 
+use crate::dataset::{DatasetJson, LabelManager};
 use plugin_api::NetworkSpec;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
@@ -70,6 +71,12 @@ impl Configuration {
     /// Axes of the network: 2 or 3.
     pub fn dims(&self) -> usize {
         self.patch_size.len()
+    }
+
+    /// Channels of the network's input: the image's, and one a foreground label of the previous stage.
+    pub fn input_channels(&self, dataset: &DatasetJson, labels: &LabelManager) -> usize {
+        let previous = if self.previous_stage.is_some() { labels.foreground_labels().len() } else { 0 };
+        dataset.channel_names.len() + previous
     }
 
     /// The network for images of `input_channels` (with the one-hot channels of a previous stage) and logits of `num_classes`.

@@ -26,7 +26,7 @@ pub use planner::{plan_experiment, plan_with};
 pub use plans::{IntensityProperties, Plans};
 pub use presets::{PRESETS, Preset};
 pub use resampling::{Resampling, ResamplingPlan};
-pub(crate) use review::patch_fault;
+pub(crate) use review::explained;
 pub use review::{Remark, review};
 pub use run::{Options, run};
 pub use stages::{Stages, stages};

@@ -78,9 +78,14 @@ fn unfit(configuration: &Configuration) -> Vec<String> {
     }
 }
 
+/// What went wrong when a network was tried on shapes, and the patch's part in it, if it has one.
+pub(crate) fn explained(error: &impl fmt::Display, spec: &NetworkSpec) -> String {
+    patch_fault(spec).map_or_else(|| error.to_string(), |fault| format!("{error}; {fault}"))
+}
+
 /// Says which axis of the patch the strides do not divide and which lengths they do, or that too little is left at the bottleneck; none
 /// where the patch fits, or where the plan has no strides.
-pub(crate) fn patch_fault(spec: &NetworkSpec) -> Option<String> {
+fn patch_fault(spec: &NetworkSpec) -> Option<String> {
     let stages = spec.stages().ok()?;
     let divisor = |axis: usize| stages.iter().map(|stage| stage.stride[axis]).product::<usize>().max(1);
     let patch = &spec.patch_size;

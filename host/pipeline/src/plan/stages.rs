@@ -1,6 +1,6 @@
 //! What the network of a configuration looks like, without a value being computed.
 
-use super::{Configuration, review::patch_fault};
+use super::{Configuration, review::explained};
 use crate::{
     dataset::DatasetJson,
     error::{Error, Result},
@@ -30,16 +30,11 @@ pub struct Stages {
 /// The architecture is not there, refuses the plan, or cannot take the patch; the axis and its divisor are named.
 pub fn stages(registry: &Registry, configuration: &Configuration, dataset: &DatasetJson) -> Result<Stages> {
     let labels = dataset.label_manager()?;
-    let previous = if configuration.previous_stage.is_some() { labels.foreground_labels().len() } else { 0 };
-    let spec = configuration.network_spec(dataset.channel_names.len() + previous, labels.num_outputs(), true);
+    let spec = configuration.network_spec(configuration.input_channels(dataset, &labels), labels.num_outputs(), true);
     let name = spec.network_class_name.rsplit('.').next().unwrap_or_default();
     let architecture = registry.architecture(name)?.create(&Map::new())?;
-    let traced = |batch| {
-        engine::shape::trace(&architecture, &spec, batch).map_err(|error| {
-            let hint = patch_fault(&spec).map_or(String::new(), |fault| format!("; {fault}"));
-            Error::invalid(format!("{name}: {error}{hint}"))
-        })
-    };
+    let traced =
+        |batch| engine::shape::trace(&architecture, &spec, batch).map_err(|error| Error::invalid(format!("{name}: {}", explained(&error, &spec))));
     let one = traced(1)?;
     let training_bytes = traced(configuration.batch_size)?.activation_bytes;
     let (parameters, flops) = (one.parameter_count(), one.flops);

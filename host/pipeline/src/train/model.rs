@@ -6,7 +6,7 @@ use crate::{
     dataset::{DatasetJson, LabelManager},
     error::{Error, Result},
     lock::{self, Part},
-    plan::{Configuration, Plans, patch_fault},
+    plan::{Configuration, Plans, explained},
 };
 use engine::{
     Device, Model,
@@ -52,12 +52,6 @@ pub(crate) fn task_of(labels: &LabelManager, configuration: &Configuration) -> T
     Task { outputs: labels.num_outputs(), regions: labels.has_regions(), ignore: labels.ignore().is_some(), batch_dice: configuration.batch_dice }
 }
 
-/// Channels of the network's input: the image's, and one a foreground label of the previous stage.
-pub(crate) fn input_channels(dataset: &DatasetJson, labels: &LabelManager, configuration: &Configuration) -> usize {
-    let previous = if configuration.previous_stage.is_some() { labels.foreground_labels().len() } else { 0 };
-    dataset.channel_names.len() + previous
-}
-
 /// The name of the config's network, or of the plan's.
 fn architecture_name<'a>(config: &'a TrainerConfig, spec: &'a NetworkSpec) -> &'a str {
     let plain = spec.network_class_name.rsplit('.').next().unwrap_or_default();
@@ -84,10 +78,8 @@ pub fn build_model(
         engine::Error::Component(e) => Error::from(source.from.failed(call, e)),
         other => Error::from(other),
     };
-    let trace = engine::shape::trace(&handle, spec, 1).map_err(|e| {
-        let hint = patch_fault(spec).map_or(String::new(), |fault| format!("; {fault}"));
-        Error::invalid(format!("{name} of {}: {e}{hint}", source.from.who()))
-    })?;
+    let trace =
+        engine::shape::trace(&handle, spec, 1).map_err(|e| Error::invalid(format!("{name} of {}: {}", source.from.who(), explained(&e, spec))))?;
     let model = Model::build(device, &handle, spec, seed).map_err(|e| failed("build", e))?;
     Ok((model, source.from.clone(), trace))
 }
@@ -179,7 +171,7 @@ pub fn load_model(registry: &Registry, folder: &Path, fold: &str, file: &str, de
     } else {
         checkpoint.host.config.clone()
     };
-    let spec = configuration.network_spec(input_channels(&dataset, &labels, &configuration), labels.num_outputs(), true);
+    let spec = configuration.network_spec(configuration.input_channels(&dataset, &labels), labels.num_outputs(), true);
     let (mut model, _, trace) =
         build_model(registry, &config, &spec, device, checkpoint.host.seed).map_err(|e| lock::missing(e, &checkpoint.host.plugins, &path))?;
     let warnings = lock::differences(&checkpoint.host.plugins, &PREDICTING, registry);

@@ -5,7 +5,7 @@ use super::{
     events::Events,
     journal::{Journal, now},
     memory, metrics,
-    model::{Parts, forward_bytes, input_channels, task_of},
+    model::{Parts, forward_bytes, task_of},
     pseudo_dice::{PseudoDice, nanmean},
     settings::Settings,
 };
@@ -127,7 +127,7 @@ pub fn train(paths: &Paths, registry: &Registry, options: &TrainOptions, observe
 
     let found = if options.resume || options.validate_only { resume_from(&folder, options)? } else { None };
     let seed = found.as_ref().map(|c| c.host.seed).or(options.seed).unwrap_or_else(draw_seed);
-    let spec = configuration.network_spec(input_channels(&dataset, &labels, &configuration), labels.num_outputs(), settings.deep_supervision);
+    let spec = configuration.network_spec(configuration.input_channels(&dataset, &labels), labels.num_outputs(), settings.deep_supervision);
     let before = found.as_ref().map_or(vec![], |c| c.host.plugins.clone());
     let parts = Parts::new(registry, &config, &spec, task_of(&labels, &configuration), &settings, &options.device, seed);
     let parts = parts.map_err(|e| lock::missing(e, &before, &folder))?;
