@@ -1,11 +1,47 @@
 //! Options that several commands have, and the environment behind them.
 
-use crate::failure::Failure;
-use clap::Args;
+use crate::{failure::Failure, show};
+use clap::{Arg, ArgAction, ArgMatches, Args, value_parser};
 use engine::Device;
-use pipeline::paths::{Paths, quoted};
+use pipeline::{
+    memory,
+    paths::{self, Paths, quoted},
+};
 use registry::{DEFAULT_TRAINER, Level, Registry};
 use std::{env, path::PathBuf};
+
+/// The options of every command.
+pub(crate) fn everywhere() -> [Arg; 3] {
+    let root = Arg::new("root").long("root").value_name("DIR").value_parser(value_parser!(PathBuf));
+    let max_ram = Arg::new("max-ram").long("max-ram").value_name("GIB").value_parser(gib);
+    let verbose = Arg::new("verbose").long("verbose").action(ArgAction::SetTrue);
+    [
+        root.help("Folder of nnUNet_raw, nnUNet_preprocessed and nnUNet_results, instead of the three variables"),
+        max_ram.help("Memory that the command may take, GiB: fewer cases at a time, or a refusal with the sizes [default: what is free]"),
+        verbose.help("Say more (also: nnUNet_verbose=true)"),
+    ]
+    .map(|option| option.global(true).help_heading("Options of every command"))
+}
+
+fn gib(text: &str) -> Result<u64, String> {
+    let number: f64 = text.parse().map_err(|_| "wanted a number of GiB such as 4 or 0.5".to_owned())?;
+    if number > 0.0 && number.is_finite() { Ok((number * f64::from(1 << 30)) as u64) } else { Err("wanted more than 0 GiB".to_owned()) }
+}
+
+/// Does what the options of every command say; comes before the command.
+pub(crate) fn apply_everywhere(matches: &ArgMatches) -> Result<(), Failure> {
+    show::log(matches.get_flag("verbose") || is_on("nnUNet_verbose"));
+    if let Some(&bytes) = matches.get_one::<u64>("max-ram") {
+        memory::set_budget(bytes);
+    }
+    if let Some(root) = matches.get_one::<PathBuf>("root") {
+        if !root.is_dir() {
+            return Err(Failure::Plain(format!("--root {} is no folder; make it, with nnUNet_raw in it", root.display())));
+        }
+        paths::set_root(std::path::absolute(root).map_err(|source| Failure::Io { action: "find", path: root.clone(), source })?);
+    }
+    Ok(())
+}
 
 // The doc comment of a flattened struct would become its command's description, so these have none.
 #[derive(Args)]

@@ -1,10 +1,32 @@
 //! How much memory there is, and how many cases fit into it.
 
 use crate::error::{Error, Result};
-use sysinfo::{MemoryRefreshKind, RefreshKind, System};
+use std::sync::OnceLock;
+use sysinfo::{MemoryRefreshKind, ProcessRefreshKind, ProcessesToUpdate, RefreshKind, System};
 
-/// Bytes that can still be had: what the system has free, or less where a control group limits it. `u64::MAX` where nobody can say.
+/// What this process may take, bytes, where the user said so.
+static BUDGET: OnceLock<u64> = OnceLock::new();
+
+/// Lets this process take no more than so many bytes. The first call holds for the life of the process.
+pub fn set_budget(bytes: u64) {
+    let _ = BUDGET.set(bytes);
+}
+
+/// Bytes that can still be had: what the system has free, or less where a control group or [`set_budget`] limits it. `u64::MAX` where nobody
+/// can say.
 pub fn available() -> u64 {
+    BUDGET.get().map_or(u64::MAX, |budget| budget.saturating_sub(taken())).min(free())
+}
+
+/// Bytes that this process holds now.
+fn taken() -> u64 {
+    let Ok(own) = sysinfo::get_current_pid() else { return 0 };
+    let mut system = System::new();
+    system.refresh_processes_specifics(ProcessesToUpdate::Some(&[own]), false, ProcessRefreshKind::nothing().with_memory());
+    system.process(own).map_or(0, |process| process.memory())
+}
+
+fn free() -> u64 {
     let system = System::new_with_specifics(RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram()));
     let free = match system.available_memory() {
         0 => u64::MAX,
@@ -13,20 +35,35 @@ pub fn available() -> u64 {
     system.cgroup_limits().map_or(free, |limits| free.min(limits.total_memory.saturating_sub(limits.rss)))
 }
 
-/// Of `wanted` cases at a time, as many as fit where each takes `bytes` at most.
-///
-/// # Errors
-/// Not even one fits; both sizes are named.
-pub(crate) fn workers(wanted: usize, bytes: u64) -> Result<usize> {
-    fitting(wanted, bytes, available())
+/// Bytes that reading and preprocessing an image of so many channels and voxels takes at most; `network` are the voxels that come out.
+pub(crate) fn preparing(channels: usize, image: u64, network: u64) -> u64 {
+    let channels = channels as u64;
+    // a copy in new axes, the mask, labels; a channel before and after a pass of resampling, and what comes out
+    image * (8 * channels + 1 + 2) + 2 * network + 4 * channels * network + 8 * image.max(network)
 }
 
-fn fitting(wanted: usize, bytes: u64, room: u64) -> Result<usize> {
-    let gib = |bytes: u64| bytes as f64 / f64::from(1u32 << 30);
+/// Of `wanted` cases at a time, as many as fit where each takes as much as the largest of them: the names and bytes in `cases`.
+///
+/// # Errors
+/// Not even that one fits; it and both sizes are named.
+pub(crate) fn workers<'a>(wanted: usize, cases: impl IntoIterator<Item = (&'a str, u64)>) -> Result<usize> {
+    fitting(wanted, cases, available())
+}
+
+fn fitting<'a>(wanted: usize, cases: impl IntoIterator<Item = (&'a str, u64)>, room: u64) -> Result<usize> {
+    let Some((largest, bytes)) = cases.into_iter().max_by_key(|(_, bytes)| *bytes) else { return Ok(wanted.max(1)) };
     match usize::try_from(room / bytes.max(1)).unwrap_or(usize::MAX) {
-        0 => Err(Error::invalid(format!("the largest case needs {:.2} GiB of memory and {:.2} GiB are free", gib(bytes), gib(room)))),
+        0 => {
+            let text = format!("needs {} GiB of memory and {} GiB can be had", gib(bytes), gib(room));
+            Err(Error::invalid(format!("{text}; free some, give --max-ram more, or use a machine with more")).in_case(largest))
+        }
         fit => Ok(wanted.min(fit).max(1)),
     }
+}
+
+/// Two digits behind the point.
+fn gib(bytes: u64) -> String {
+    format!("{:.2}", bytes as f64 / f64::from(1u32 << 30))
 }
 
 #[cfg(test)]
@@ -40,11 +77,18 @@ mod tests {
 
     #[test]
     fn as_many_as_fit() {
-        assert_eq!(fitting(8, 10, 35).unwrap(), 3);
-        assert_eq!(fitting(2, 10, 35).unwrap(), 2);
-        assert_eq!(fitting(0, 10, 35).unwrap(), 1);
-        let error = fitting(8, 5 << 30, 1 << 30).unwrap_err().to_string();
-        assert_eq!(error, "the largest case needs 5.00 GiB of memory and 1.00 GiB are free");
-        assert_eq!(workers(1, 0).unwrap(), 1);
+        assert_eq!(fitting(8, [("a", 10), ("b", 2)], 35).unwrap(), 3);
+        assert_eq!(fitting(2, [("a", 10)], 35).unwrap(), 2);
+        assert_eq!(fitting(0, [("a", 10)], 35).unwrap(), 1);
+        assert_eq!(fitting(0, [], 35).unwrap(), 1);
+        let error = fitting(8, [("a", 1), ("b", 5 << 30), ("c", 2)], 1 << 30).unwrap_err().to_string();
+        assert!(error.starts_with("case b: needs 5.00 GiB of memory and 1.00 GiB can be had"), "{error}");
+        assert_eq!(workers(1, [("a", 0)]).unwrap(), 1);
+    }
+
+    #[test]
+    fn this_process_holds_something() {
+        let block = vec![1u8; 64 << 20];
+        assert!(taken() > block.iter().map(|&byte| u64::from(byte)).sum());
     }
 }

@@ -1,8 +1,18 @@
-//! Where datasets and models lie: the three variables, and nnU-Net's names of folders.
+//! Where datasets and models lie: the three variables or one root, and nnU-Net's names of folders.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use crate::error::{Error, Result};
+
+/// The folder that stands for all three variables, where the user named one.
+static ROOT: OnceLock<PathBuf> = OnceLock::new();
+
+/// From now on the three folders are `nnUNet_raw`, `nnUNet_preprocessed` and `nnUNet_results` in `root`, whatever the variables say. The first
+/// call holds for the life of the process.
+pub fn set_root(root: PathBuf) {
+    let _ = ROOT.set(root);
+}
 
 /// The three folders. A variable that is unset matters only to a step that needs its folder.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -13,9 +23,10 @@ pub struct Paths {
 }
 
 impl Paths {
-    /// The folders that `nnUNet_raw`, `nnUNet_preprocessed` and `nnUNet_results` name now.
+    /// The folders in the root of [`set_root`], or else those that `nnUNet_raw`, `nnUNet_preprocessed` and `nnUNet_results` name now.
     pub fn from_env() -> Self {
-        let folder = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let named = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let folder = |name| ROOT.get().map(|root| root.join(name)).or_else(|| named(name));
         Self { raw: folder("nnUNet_raw"), preprocessed: folder("nnUNet_preprocessed"), results: folder("nnUNet_results") }
     }
 
@@ -134,7 +145,9 @@ pub fn dataset_id(name: &str) -> Option<u32> {
 }
 
 fn set<'a>(name: &str, holds: &str, folder: &'a Option<PathBuf>) -> Result<&'a Path> {
-    folder.as_deref().ok_or_else(|| Error::invalid(format!("{name} is not set; it names the folder of {holds}: export {name}=/path/to/folder")))
+    folder.as_deref().ok_or_else(|| {
+        Error::invalid(format!("{name} is not set; it names the folder of {holds}: export {name}=/path/to/folder, or give --root DIR for all three"))
+    })
 }
 
 #[cfg(test)]

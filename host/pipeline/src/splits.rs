@@ -1,5 +1,6 @@
 //! `splits_final.json`: which cases a fold trains on and which it is validated with.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -8,6 +9,8 @@ use volume::numpy::{RandomState, kfold};
 use crate::error::{Error, Result};
 use crate::json;
 
+/// The file, in the folder of a preprocessed dataset.
+pub const FILE: &str = "splits_final.json";
 /// nnU-Net's seed.
 const SEED: u32 = 12345;
 /// nnU-Net's number of folds.
@@ -45,6 +48,45 @@ impl Splits {
         Ok(Self(kfold(cases.len(), FOLDS, SEED).iter().map(|(train, val)| Split { train: names(train), val: names(val) }).collect()))
     }
 
+    /// `folds` folds of `cases` in which a group, as `group` names it, is on one side: the largest group first, each to the fold that validates
+    /// with the fewest cases so far; groups of a size are shuffled with nnU-Net's seed. With a group a case these are nnU-Net's folds.
+    ///
+    /// # Errors
+    /// Fewer than two folds, or fewer groups than folds.
+    pub fn grouped<'a>(cases: &'a [String], folds: usize, group: impl Fn(&'a str) -> &'a str) -> Result<Self> {
+        let mut groups: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        let mut cases: Vec<&str> = cases.iter().map(String::as_str).collect();
+        cases.sort_unstable();
+        cases.iter().for_each(|case| groups.entry(group(case)).or_default().push(case));
+        let count = groups.len();
+        if folds < 2 || count < folds {
+            return Err(Error::invalid(format!("{count} groups of cases cannot be split into {folds} folds; give 2 to {count} folds")));
+        }
+        let mut groups: Vec<Vec<&str>> = groups.into_values().collect();
+        let of: Vec<usize> = if count == cases.len() {
+            let mut of = vec![0; count];
+            kfold(count, folds, SEED).iter().enumerate().for_each(|(fold, (_, val))| val.iter().for_each(|&index| of[index] = fold));
+            of
+        } else {
+            RandomState::new(SEED).shuffle(&mut groups);
+            groups.sort_by_key(|group| std::cmp::Reverse(group.len()));
+            let mut sizes = vec![0; folds];
+            let lightest = |group: &Vec<&str>| {
+                let fold = (0..folds).min_by_key(|&fold| sizes[fold]).unwrap_or_default();
+                sizes[fold] += group.len();
+                fold
+            };
+            groups.iter().map(lightest).collect()
+        };
+        let side = |fold: usize, validates: bool| {
+            let mut names: Vec<String> =
+                groups.iter().zip(&of).filter(|(_, of)| (**of == fold) == validates).flat_map(|(group, _)| group).map(ToString::to_string).collect();
+            names.sort();
+            names
+        };
+        Ok(Self((0..folds).map(|fold| Split { train: side(fold, false), val: side(fold, true) }).collect()))
+    }
+
     /// The splits of `splits_final.json` in `folder`; where there is none, five folds of `cases` are made and written. A file that is
     /// there may have any number of folds.
     ///
@@ -53,7 +95,7 @@ impl Splits {
     /// # Errors
     /// The file cannot be read or written; it names cases that are not in `cases`, or a fold that is empty.
     pub fn read_or_create(folder: &Path, cases: &[String]) -> Result<(Self, Vec<String>)> {
-        let path = folder.join("splits_final.json");
+        let path = folder.join(FILE);
         if !path.exists() {
             let splits = Self::create(cases)?;
             json::write(&path, &splits)?;
@@ -117,6 +159,37 @@ mod tests {
         assert_eq!(splits.fold(1, &cases).val, names(&[3, 9]));
         assert_eq!(splits.fold(5, &cases), Split { train: names(&[0, 8, 4, 5, 3, 9, 7, 6]), val: names(&[1, 2]) });
         assert!(Splits::create(&names(&[1, 2])).is_err());
+    }
+
+    #[test]
+    fn a_group_is_on_one_side_and_folds_are_even() {
+        let cases: Vec<String> = (0..23).map(|i| format!("p{}_v{i:02}", i % 7 * (i % 3).min(1))).collect();
+        let patient = |case: &str| case.split('_').next().unwrap().to_owned();
+        let splits = Splits::grouped(&cases, 4, |case| case.split('_').next().unwrap()).unwrap();
+        let mut seen: Vec<&String> = splits.0.iter().flat_map(|split| &split.val).collect();
+        seen.sort();
+        assert_eq!(seen, {
+            let mut all: Vec<&String> = cases.iter().collect();
+            all.sort();
+            all
+        });
+        for Split { train, val } in &splits.0 {
+            assert_eq!(train.len() + val.len(), cases.len());
+            assert!(train.iter().all(|case| val.iter().all(|other| patient(case) != patient(other))), "{train:?} {val:?}");
+        }
+        // seven patients, the largest of 11 cases
+        let mut sizes: Vec<usize> = splits.0.iter().map(|split| split.val.len()).collect();
+        sizes.sort_unstable();
+        assert_eq!(sizes.iter().sum::<usize>(), 23);
+        assert!(sizes[3] - sizes[0] <= 7, "{sizes:?}");
+    }
+
+    #[test]
+    fn a_group_a_case_gives_nnunets_folds() {
+        let cases = names(&(0..13).collect::<Vec<_>>());
+        assert_eq!(Splits::grouped(&cases, 5, |case| case).unwrap(), Splits::create(&cases).unwrap());
+        assert!(Splits::grouped(&cases, 14, |case| case).unwrap_err().to_string().contains("13 groups"));
+        assert!(Splits::grouped(&cases, 1, |case| case).is_err());
     }
 
     #[test]

@@ -36,13 +36,14 @@ mod relabel;
 mod remove_plugin;
 mod report;
 mod sign_plugin;
+mod split;
 mod train;
 mod trust;
 mod validate_plugin;
 mod verify;
 
-use crate::{arguments::PREFIX, failure::Failure, options, show};
-use clap::{Arg, ArgAction, ArgMatches, Parser, error::ErrorKind};
+use crate::{arguments::PREFIX, failure::Failure, options};
+use clap::{ArgMatches, Parser, error::ErrorKind};
 use std::ffi::OsString;
 
 /// In the order of the help.
@@ -60,6 +61,7 @@ const ALL: &[Entry] = &[
     Entry::own::<report::ReportCommand>(),
     Entry::own::<verify::Verify>(),
     Entry::own::<relabel::Relabel>(),
+    Entry::own::<split::SplitCommand>(),
     Entry::nnunet::<accumulate_crossval_results::AccumulateCrossvalResults>(),
     Entry::nnunet::<find_best_configuration::FindBestConfiguration>(),
     Entry::nnunet::<ensemble::Ensemble>(),
@@ -113,8 +115,7 @@ impl Entry {
     }
 
     fn command(&self) -> clap::Command {
-        let verbose = Arg::new("verbose").long("verbose").action(ArgAction::SetTrue).help("Say more (also: nnUNet_verbose=true)");
-        (self.command)().arg(verbose)
+        (self.command)().args(options::everywhere())
     }
 
     fn name(&self) -> String {
@@ -136,7 +137,7 @@ pub(crate) struct Call {
 impl Call {
     /// Does it.
     pub(crate) fn run(self) -> Result<(), Failure> {
-        show::log(self.matches.get_flag("verbose") || options::is_on("nnUNet_verbose"));
+        options::apply_everywhere(&self.matches)?;
         (self.run)(&self.matches)
     }
 }
@@ -166,7 +167,7 @@ pub(crate) fn host() -> clap::Command {
         .version(env!("CARGO_PKG_VERSION"))
         .about("nnU-Net as one program: from medical images to trained, applied and scored segmentation models")
         .after_help(
-            "Datasets and models lie where nnUNet_raw, nnUNet_preprocessed and nnUNet_results say. `host link DIR` makes nnU-Net's own names \
+            "Datasets and models lie where nnUNet_raw, nnUNet_preprocessed and nnUNet_results say, or in these folders of --root DIR. `host link DIR` makes nnU-Net's own names \
              (nnUNetv2_train ...). Every option may have one dash or two.",
         )
         .no_binary_name(true)

@@ -32,6 +32,7 @@ fn of_each_command() {
         "report",
         "verify",
         "relabel",
+        "split",
         "accumulate_crossval_results",
         "find_best_configuration",
         "ensemble",

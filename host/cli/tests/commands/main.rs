@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod after_training;
+mod budget;
 mod doctor;
 mod errors;
 mod help;
@@ -10,12 +11,15 @@ mod links;
 mod manuals;
 mod mutated;
 mod parity;
+#[path = "../shared/peak.rs"]
+mod peak;
 mod plans;
 mod plugin_folder;
 mod plugins;
 mod publishing;
 mod relabel;
 mod report;
+mod split;
 mod verify;
 
 use std::{

@@ -6,6 +6,8 @@ mod cascade;
 mod memory;
 mod missing_plugin;
 mod model;
+#[path = "../shared/peak.rs"]
+mod peak;
 mod reference;
 
 use std::{

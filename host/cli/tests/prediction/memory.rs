@@ -1,9 +1,9 @@
 //! Memory of a prediction with 118 outputs, measured as the resident set of a process.
 
-use super::{command, model};
+use super::{command, model, peak};
 use ndarray::Array4;
 use pipeline::checkpoint::HostRecord;
-use std::{fs, path::Path, process::Stdio, thread::sleep, time::Duration};
+use std::{fs, path::Path, process::Stdio};
 use volume::image::{Geometry, read_segmentation, write_image};
 
 const OUTPUTS: usize = 118;
@@ -21,17 +21,8 @@ fn prepare(home: &Path, [depth, height, width]: [usize; 3], patch: usize) {
 fn measure(home: &Path) -> (u64, u64) {
     let arguments = ["predict_from_modelfolder", "-m", "model", "-i", "images", "-o", "out", "-f", "0", "-device", "cpu", "--disable_tta"];
     let said = fs::File::create(home.join("said")).unwrap();
-    let mut child = command(home, &arguments).env("nnUNet_verbose", "true").stdout(Stdio::null()).stderr(said).spawn().unwrap();
-    let mut peak = 0;
-    let status = loop {
-        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
-        let kilobytes = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-        peak = peak.max(1024 * kilobytes.unwrap_or(0));
-        match child.try_wait().unwrap() {
-            Some(status) => break status,
-            None => sleep(Duration::from_millis(5)),
-        }
-    };
+    let child = command(home, &arguments).env("nnUNet_verbose", "true").stdout(Stdio::null()).stderr(said).spawn().unwrap();
+    let (status, peak) = peak::wait(child);
     let said = fs::read_to_string(home.join("said")).unwrap();
     assert!(status.success(), "{said}");
     let foretold = said.split("takes at most ").nth(1).and_then(|rest| rest.split(' ').next()?.parse().ok());

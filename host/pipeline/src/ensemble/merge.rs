@@ -38,8 +38,9 @@ pub fn merge(cases: &[Case], output: &Path, dataset: &DatasetJson, options: &Opt
     let labels = dataset.label_manager()?;
     let plan = Plan { output, ending: &dataset.file_ending, labels, save: options.save_probabilities };
     let todo: Vec<&Case> = cases.iter().filter(|case| !(options.keep && plan.is_done(case))).collect();
-    let largest = todo.iter().try_fold(0, |largest, case| Ok::<_, Error>(plan.check(case).map_err(|e| e.in_case(&case.name))?.max(largest)))?;
-    let workers = memory::workers(options.num_processes, largest)?;
+    let bytes = |case: &&'_ Case| plan.check(case).map_err(|error| error.in_case(&case.name));
+    let bytes = todo.iter().map(bytes).collect::<Result<Vec<u64>>>()?;
+    let workers = memory::workers(options.num_processes, todo.iter().map(|case| case.name.as_str()).zip(bytes))?;
     for_each_case("ensemble", &todo, |case| &case.name, workers, report, |case| plan.merge(case)).map(drop)
 }
 

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use ndarray::Array3;
-use volume::image::{ENDINGS, read_segmentation};
+use volume::image::{ENDINGS, read_header, read_segmentation};
 
 use super::{CaseInstances, CaseMetrics, Instances, Overlap, Structure, Summary, instance_metrics};
 use crate::dataset::{DatasetJson, read_labels};
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::progress::{Report, for_each_case};
 
 /// What evaluation can be told.
@@ -118,11 +119,14 @@ fn score(
     if let Some(iou) = options.instances.filter(|iou| !(0.0..1.0).contains(iou)) {
         return Err(Error::invalid(format!("the IoU above which components match is {iou}; it must be at least 0 and below 1")));
     }
+    // two label images and a file's bytes; components of both, and the nearest one of each voxel with its distance
+    let each = if options.instances.is_some() { 12 + 48 } else { 12 };
+    let bytes = pairs.iter().map(|pair| Ok((pair.name.as_str(), each * pair.voxels()?))).collect::<Result<Vec<_>>>()?;
     let cases = for_each_case(
         "evaluate",
         pairs,
         |pair| &pair.name,
-        options.num_processes,
+        memory::workers(options.num_processes, bytes)?,
         report,
         |pair| {
             let (reference, prediction) = pair.read(&read)?;
@@ -141,6 +145,12 @@ fn score(
 }
 
 impl Pair {
+    /// Voxels of the reference, by its header.
+    fn voxels(&self) -> Result<u64> {
+        let header = read_header(&self.reference).map_err(|error| Error::from(error).in_case(&self.name))?;
+        Ok(header.shape.iter().map(|&length| length as u64).product())
+    }
+
     /// Reference and prediction, (z, y, x) each.
     ///
     /// # Errors

@@ -13,9 +13,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use volume::files::atomic::remove_stale;
 
-use crate::dataset::{DatasetJson, training_cases, verify};
+use crate::dataset::{Case, DatasetJson, training_cases, verify};
 use crate::error::{Error, Result};
 use crate::json;
+use crate::memory;
 use crate::paths::Paths;
 use crate::progress::{Report, for_each_case};
 use record::Record;
@@ -109,6 +110,7 @@ pub fn extract(raw: &Path, folder: &Path, workers: usize, report: Report<'_>) ->
     remove_stale(&partial)?;
 
     let samples = (SAMPLES / cases.len()).max(1);
+    let workers = memory::workers(workers, bytes(&cases, &dataset)?)?;
     let mut records = for_each_case(
         "fingerprint",
         &cases,
@@ -132,6 +134,18 @@ pub fn extract(raw: &Path, folder: &Path, workers: usize, report: Report<'_>) ->
         shapes_after_crop: records.iter().map(|record| record.shape).collect(),
         spacings: records.iter().map(|record| record.spacing).collect(),
     })
+}
+
+/// Bytes that reading a case takes at most, by the header of its first image.
+fn bytes<'a>(cases: &'a [Case], dataset: &DatasetJson) -> Result<Vec<(&'a str, u64)>> {
+    let reader = dataset.reader()?;
+    let bytes = |case: &'a Case| {
+        let Some(first) = case.images.first() else { return Ok((case.name.as_str(), 0)) };
+        let header = reader.read_header(first).map_err(|error| Error::from(error).in_case(&case.name))?;
+        let voxels = header.shape.iter().map(|&length| length as u64).product();
+        Ok((case.name.as_str(), memory::preparing(dataset.channel_names.len(), voxels, 0)))
+    };
+    cases.iter().map(bytes).collect()
 }
 
 #[cfg(test)]

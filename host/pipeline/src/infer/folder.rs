@@ -14,6 +14,7 @@ use super::stages::Stages;
 use super::{Export, LoadedModel, Window, memory};
 use crate::error::{Error, Result};
 use crate::json;
+use crate::memory::preparing;
 use crate::progress::Report;
 
 /// What prediction can be told.
@@ -126,13 +127,13 @@ fn fits_at_once(cases: &[InputCase], model: &LoadedModel<'_>, segmenter: &Segmen
     for case in cases {
         let (channels, place) = case.place(model)?;
         let network = compute_new_shape(place.cropped.shape, place.cropped.spacing, model.configuration.target_spacing(place.cropped.spacing));
-        let preparing = memory::preparing(channels, place.voxels(), memory::voxels(network));
+        let preparing = preparing(channels, place.voxels(), memory::voxels(network));
         let predicting = segmenter.memory(channels, network, &place).map_or(0, |memory| memory.total());
         // labels and bytes of the segmentation that is written
         let beside = 4 * place.voxels();
         most = [most[0].max(preparing), most[1].max(predicting + beside)];
     }
-    Ok(most[0] + most[1] <= memory::GOAL)
+    Ok(most[0] + most[1] <= memory::goal())
 }
 
 fn check(model: &LoadedModel<'_>, options: &PredictOptions) -> Result<()> {

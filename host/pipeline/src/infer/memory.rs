@@ -9,6 +9,11 @@ use crate::error::{Error, Result};
 /// What prediction keeps below where it can, by sums in strips and by one case after the other: 7.75 GiB, so that a process stays below 8.
 pub(super) const GOAL: u64 = 31 << 28;
 
+/// [`GOAL`], or what can be had where that is less.
+pub(super) fn goal() -> u64 {
+    GOAL.min(crate::memory::available())
+}
+
 /// What the program takes when it has nothing to do, and its allocator holds back.
 const PROGRAM: u64 = 160 << 20;
 
@@ -76,13 +81,6 @@ pub(super) fn voxels(shape: [usize; 3]) -> u64 {
     shape.iter().map(|&n| n as u64).product()
 }
 
-/// Bytes that reading and preprocessing an image of so many channels and voxels takes at most; `network` are the voxels that come out.
-pub(super) fn preparing(channels: usize, image: u64, network: u64) -> u64 {
-    let channels = channels as u64;
-    // a copy in new axes, the mask, labels; a channel before and after a pass of resampling, and what comes out
-    image * (8 * channels + 1 + 2) + 2 * network + 4 * channels * network + 8 * image.max(network)
-}
-
 /// Refuses what cannot fit.
 ///
 /// # Errors
@@ -94,12 +92,12 @@ pub(super) fn check(memory: &Memory, probabilities: bool) -> Result<()> {
     }
     let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
     let way_out = match probabilities {
-        true => "leave out --save_probabilities, which keeps the logits of the whole image, or use a machine with more memory",
-        false => "use a machine with more memory, or plans with a smaller patch",
+        true => "leave out --save_probabilities, which keeps the logits of the whole image, give --max-ram more, or use a machine with more memory",
+        false => "give --max-ram more, use a machine with more memory, or plans with a smaller patch",
     };
     Err(Error::invalid(format!(
         "prediction takes {:.1} GiB of memory ({:.1} GiB for logits, {:.1} GiB for the network, {:.1} GiB for segmentations, {:.1} GiB for \
-         probabilities), but {:.1} GiB are free; {way_out}",
+         probabilities), but {:.1} GiB can be had; {way_out}",
         gib(needed),
         gib(memory.sums),
         gib(memory.network),

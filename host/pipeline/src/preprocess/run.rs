@@ -9,12 +9,14 @@ use registry::Registry;
 use volume::files::ArrayView;
 use volume::files::atomic::remove_stale;
 use volume::files::npz::{Packing, write_npz};
+use volume::resample::compute_new_shape;
 
 use super::manifest::{self, Finished, Manifest, RawFiles};
 use super::{Plugins, PreprocessedCase, ground_truth, preprocess_with};
 use crate::dataset::{Case, DatasetJson, read_labels_with, training_cases};
 use crate::error::{Error, Result};
 use crate::json;
+use crate::memory;
 use crate::paths::Paths;
 use crate::plan::{Configuration, Plans};
 use crate::progress::{Report, for_each_case};
@@ -119,6 +121,8 @@ impl Job<'_> {
         kept.cases.retain(|name, _| cases.iter().any(|case| case.name == *name));
         self.remove_strangers(cases)?;
 
+        let bytes = cases.iter().map(|case| Ok((case.name.as_str(), self.bytes(case)?))).collect::<Result<Vec<_>>>()?;
+        let workers = memory::workers(workers, bytes)?;
         let ledger = Mutex::new((kept, Instant::now()));
         let done = for_each_case(
             step,
@@ -145,6 +149,17 @@ impl Job<'_> {
         let (manifest, _) = ledger.into_inner().unwrap_or_else(PoisonError::into_inner);
         json::write(&path, &manifest)?;
         done.map(drop)
+    }
+
+    /// Bytes that a case takes at most, by the header of its first image.
+    fn bytes(&self, case: &Case) -> Result<u64> {
+        let Some(first) = case.images.first() else { return Ok(0) };
+        let header = self.plans.reader()?.read_header(first).map_err(|error| Error::from(error).in_case(&case.name))?;
+        let transposed = |axes: [usize; 3]| self.plans.transpose_forward.map(|axis| axes[axis]);
+        let spacing = self.plans.transpose_forward.map(|axis| header.geometry.spacing[axis]);
+        let network = compute_new_shape(transposed(header.shape), spacing, self.configuration.target_spacing(spacing));
+        let voxels = |shape: [usize; 3]| shape.iter().map(|&length| length as u64).product();
+        Ok(memory::preparing(self.dataset.channel_names.len(), voxels(header.shape), voxels(network)))
     }
 
     /// Reads, preprocesses and writes one case. The properties are written last: where they are, the arrays are.

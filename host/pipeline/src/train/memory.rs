@@ -27,7 +27,7 @@ pub(super) fn check(parts: &Parts, settings: &Settings, options: &TrainOptions) 
     let (room, whose) = match options.gpu_memory_target {
         Some(gib) if gib.is_finite() && gib > 0.0 => ((gib * GIB) as u64, "-gpu_memory_target allows"),
         Some(gib) => return Err(Error::invalid(format!("-gpu_memory_target is {gib}; it must be a number of GiB above 0"))),
-        None if options.device.is_cpu() => (memory::available(), "free are"),
+        None if options.device.is_cpu() => (memory::available(), "to be had are"),
         None => return Ok(()),
     };
     let needed = step_bytes(&parts.trace, settings);
