@@ -72,15 +72,17 @@ pub(super) fn along<E>(mut f: impl FnMut(&[f32]) -> Result<(f64, Vec<f32>), E>, 
         let h = share * size * coordinates;
         let (last, slope_at_end) = value_and_slope(h)?;
         let (measured, rounding) = ((last - first) / h, ROUNDING * first.abs().max(last.abs()) / h);
-        // the trapezoid rule; halving adds the points between
+        // the trapezoid rule; halving adds the points between, until two in a row agree, since one may by chance
         let (mut sum, mut parts) = ((slope_there + slope_at_end) / 2.0, 1);
         found = Slope { claimed: sum, measured, rounding };
-        while !found.agrees() && parts < PARTS {
+        let mut in_a_row = u32::from(found.agrees());
+        while in_a_row < 2 && parts < PARTS {
             for i in 0..parts {
                 sum += value_and_slope(h * (i as f64 + 0.5) / parts as f64)?.1;
             }
             parts *= 2;
             found.claimed = sum / parts as f64;
+            in_a_row = if found.agrees() { in_a_row + 1 } else { 0 };
         }
         if found.largest() > CLEAR * found.rounding {
             break;
