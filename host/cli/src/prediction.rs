@@ -8,6 +8,7 @@ use crate::{
 use pipeline::{
     dataset::DatasetJson,
     infer::{LoadedModel, Network, PredictOptions, Predictor, predict_folder},
+    lock,
     plan::Plans,
     preprocess::Plugins,
     progress,
@@ -81,7 +82,8 @@ impl PredictionOptions {
     pub(crate) fn predict(&self, folder: impl FnOnce() -> Result<PathBuf, Failure>, share: &Share) -> Result<(), Failure> {
         let device = self.device.parse()?;
         let folder = folder()?;
-        let (plans, dataset) = (Plans::read(&folder.join("plans.json"))?, DatasetJson::read(&folder)?);
+        let plans_file = folder.join("plans.json");
+        let (plans, dataset) = (Plans::read(&plans_file)?, DatasetJson::read(&folder)?);
         let (folds, registry) = (self.folds(&folder)?, self.plugins.open()?);
         let load = |fold: &Fold| load_model(&registry, &folder, &fold.name(), &self.checkpoint, &device);
         let loaded = folds.iter().map(load).collect::<Result<Vec<Loaded>, _>>()?;
@@ -92,7 +94,9 @@ impl PredictionOptions {
         let networks: Vec<Network<'_>> =
             loaded.iter().map(|fold| Network { model: &fold.model, mirror_axes: fold.checkpoint.mirror_axes.clone(), bytes: fold.bytes }).collect();
         let predictors: Vec<&dyn Predictor> = networks.iter().map(|network| network as &dyn Predictor).collect();
-        let plugins = Plugins::of(&registry, &plans, &configuration, &dataset)?;
+        let plugins = Plugins::of(&registry, &plans, &configuration, &dataset);
+        let trained = &first.checkpoint;
+        let plugins = plugins.map_err(|e| lock::missing_of_plans(e, &trained.host.plugins, &plans_file, &trained.configuration))?;
         let model = LoadedModel { plugins: Some(&plugins), plans: &plans, configuration: &configuration, dataset: &dataset, predictors: &predictors };
         let options = PredictOptions {
             step_size: self.step_size,

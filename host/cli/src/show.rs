@@ -29,14 +29,24 @@ pub(crate) fn note(text: &str) {
     BARS.suspend(|| drop(writeln!(io::stderr(), "{text}")));
 }
 
-/// Rows as columns, each as wide as its widest cell: the first to the left, the others to the right.
-pub(crate) fn columns<const N: usize>(rows: &[[String; N]]) -> String {
+/// Where a column's cells stand.
+#[derive(Clone, Copy)]
+pub(crate) enum Side {
+    Left,
+    Right,
+}
+
+/// Rows as columns two blanks apart, each as wide as its widest cell; columns beyond those of `sides` stand as its last one does.
+pub(crate) fn columns<const N: usize>(rows: &[[String; N]], sides: &[Side]) -> String {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..N).map(width).collect();
+    let cell = |column: usize, text: &str| match sides.get(column).or(sides.last()) {
+        Some(Side::Right) => format!("{text:>width$}", width = widths[column]),
+        _ => format!("{text:width$}", width = widths[column]),
+    };
     let line = |row: &[String; N]| {
-        let cells = row.iter().zip(&widths).enumerate();
-        let cells = cells.map(|(column, (cell, width))| if column == 0 { format!("  {cell:width$}") } else { format!("  {cell:>width$}") });
-        cells.collect::<String>().trim_end().to_owned()
+        let cells: Vec<String> = row.iter().enumerate().map(|(column, text)| cell(column, text)).collect();
+        cells.join("  ").trim_end().to_owned()
     };
     rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }

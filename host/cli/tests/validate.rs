@@ -58,6 +58,16 @@ const FAULTS: &[[&str; 5]] = &[
     ["augmentation-memory", "fx-faults", "augmentation:fx_hoards", "fail", "memory grows by"],
     ["lr_schedule-rates", "fx-faults", "lr_schedule:fx_falling", "fail", "the learning rate of epoch 101"],
     ["config-resolves", "fx-configs", "config:fx_orphan", "fail", "fx_nobody"],
+    ["config-resolves", "fx-configs", "config:fx_close", "warn", "no loss is called `dice_cee` here; did you mean `dice_ce`?"],
+    ["config-settings", "fx-configs", "config:fx_no_epochs", "fail", "the number of epochs is 0; wanted at least 1"],
+    ["config-settings", "fx-configs", "config:fx_no_rate", "fail", "initial_lr is 0; wanted a number above 0"],
+    ["config-settings", "fx-configs", "config:fx_nan_rate", "fail", "`initial_lr` is null"],
+    ["config-settings", "fx-configs", "config:fx_no_batch", "fail", "the batch size is 0; wanted at least 1"],
+    ["config-settings", "fx-configs", "config:fx_percent", "fail", "oversample_foreground_percent is 33; wanted a share from 0 to 1"],
+    ["config-settings", "fx-configs", "config:fx_decay", "fail", "weight_decay is -0.00003; wanted a number from 0 up"],
+    ["config-settings", "fx-configs", "config:fx_optimizer", "fail", "optimizer adamx is unknown; there are sgd"],
+    ["config-settings", "fx-configs", "config:fx_warmup", "fail", "lr_schedule poly has no setting `warmup`"],
+    ["config-settings", "fx-configs", "config:fx_orphan", "skip", "does not resolve"],
 ];
 
 /// The checks of `--list`.
@@ -197,7 +207,7 @@ fn a_leak_is_found_and_nothing_else() {
 
 #[test]
 fn a_wrong_backward_is_found_in_network_and_loss() {
-    for seed in ["1", "2"] {
+    for seed in ["1", "2", "3", "4", "5", "6"] {
         let failed = failures("fx-badgrad", &["--seed", seed, "--only", "network-gradient", "--only", "loss-gradient"]);
         let checks: Vec<&str> = failed.iter().map(|f| f.0.as_str()).collect();
         assert_eq!(checks, ["network-gradient", "loss-gradient-3d", "loss-gradient-2d", "loss-gradient-regions"]);
@@ -207,8 +217,11 @@ fn a_wrong_backward_is_found_in_network_and_loss() {
 #[test]
 fn configs_are_asked_one_by_one() {
     let (rows, _) = results("fx-configs", &["--only", "config"]);
-    let of = |name: &str| rows.iter().find(|r| r[1] == format!("config:{name}")).unwrap();
+    let asked = |check: &str, name: &str| rows.iter().find(|r| r[0] == check && r[1] == format!("config:{name}")).unwrap();
+    let of = |name: &str| asked("config-resolves", name);
     assert_eq!((of("fx_child")[2].as_str(), of("fx_child")[3].as_str()), ("pass", "fx_child -> fx_parent"));
+    assert_eq!((of("fx_others")[2].as_str(), of("fx_others")[3].as_str()), ("pass", "fx_others; needs the lr_schedule fx_waves of another plugin"));
+    assert!(["fx_parent", "fx_child", "fx_others", "fx_close"].iter().all(|name| asked("config-settings", name)[2] == "pass"), "{rows:?}");
     for (name, why) in [("fx_orphan", "fx_nobody"), ("fx_ring_a", "circle"), ("fx_misspelt", "num_epoch")] {
         assert!(of(name)[2] == "fail" && of(name)[3].contains(why), "{:?}", of(name));
     }

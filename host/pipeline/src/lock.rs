@@ -96,17 +96,41 @@ pub fn differences(plugins: &[UsedPlugin], kinds: &[Kind], registry: &Registry) 
 /// The error that a component is not here, with the plugin that had it when `path` was trained.
 pub fn missing(error: Error, plugins: &[UsedPlugin], path: &Path) -> Error {
     let Error::Registry(registry::Error::Unknown { kind, name, .. }) = &error else { return error };
+    match whose(plugins, *kind, name) {
+        Some(plugin) => Error::content(path, way_out(&format!("trained with the {kind} `{name}`"), Some(plugin), &error)),
+        None => error,
+    }
+}
+
+/// The same, by the `plugins.lock` of a fold.
+pub fn missing_in(fold: &Path, error: Error) -> Error {
+    match read(fold) {
+        Ok(plugins) => missing(error, &plugins, fold),
+        Err(unreadable) => unreadable,
+    }
+}
+
+/// The error that a component is not here which a configuration of the file `plans` asks for, with the plugin that had it when something was
+/// trained so.
+pub fn missing_of_plans(error: Error, plugins: &[UsedPlugin], plans: &Path, configuration: &str) -> Error {
+    let Error::Registry(registry::Error::Unknown { kind, name, .. }) = &error else { return error };
+    let asks = format!("{configuration} asks for the {kind} `{name}`");
+    Error::content(plans, way_out(&asks, whose(plugins, *kind, name), &error))
+}
+
+/// The last plugin that had a component.
+fn whose<'a>(plugins: &'a [UsedPlugin], kind: Kind, name: &str) -> Option<&'a UsedPlugin> {
     let component = format!("{kind}:{name}");
-    let Some(plugin) = plugins.iter().rev().find(|p| p.components.contains(&component)) else { return error };
-    let from = if plugin.repository.is_empty() { String::new() } else { format!(" get it from {},", plugin.repository) };
-    Error::content(
-        path,
-        format!(
-            "trained with the {kind} `{name}` of {}, which is not here;{from} install it (`host install-plugin`), or name its folder with \
-             --plugins-dir: {error}",
-            plugin.named()
-        ),
-    )
+    plugins.iter().rev().find(|p| p.components.contains(&component))
+}
+
+fn way_out(asks: &str, plugin: Option<&UsedPlugin>, error: &Error) -> String {
+    let (whose, from) = match plugin {
+        Some(plugin) if plugin.repository.is_empty() => (format!(" of {}, which is not here;", plugin.named()), String::new()),
+        Some(plugin) => (format!(" of {}, which is not here;", plugin.named()), format!(" get it from {},", plugin.repository)),
+        None => (", which no plugin here has;".to_owned(), String::new()),
+    };
+    format!("{asks}{whose}{from} install it (`host install-plugin`), or name its folder with --plugins-dir: {error}")
 }
 
 impl UsedPlugin {
@@ -185,5 +209,10 @@ mod tests {
                       install it (`host install-plugin`), or name its folder with --plugins-dir: no loss is called `l` (valid: dice)";
         assert_eq!(said, wanted);
         assert_eq!(missing(unknown("m"), &plugins, Path::new("fold_0")).to_string(), "no loss is called `m` (valid: dice)");
+        let of_plans = |name| missing_of_plans(unknown(name), &plugins, Path::new("plans.json"), "2d").to_string();
+        assert_eq!(of_plans("l"), wanted.replace("fold_0: trained with", "plans.json: 2d asks for"));
+        let nobodys = "plans.json: 2d asks for the loss `m`, which no plugin here has; install it (`host install-plugin`), or name its folder with \
+                       --plugins-dir: no loss is called `m` (valid: dice)";
+        assert_eq!(of_plans("m"), nobodys);
     }
 }

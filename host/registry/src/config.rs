@@ -5,6 +5,7 @@ use crate::{
     registry::{Holder, Plugin},
 };
 use plugin_api::TrainerConfig;
+use serde_json::{Map, Value};
 
 /// nnU-Net's default training: the empty config. The folder of its results is called so.
 pub const DEFAULT_TRAINER: &str = "nnUNetTrainer";
@@ -71,7 +72,18 @@ impl Registry {
                 found.map(|c| c.data).ok_or_else(|| plugin.cannot_load(format!("its records name the config `{name}`, and it has none")))?
             }
         };
-        let config = serde_json::from_str(&data).map_err(|source| Error::Config { name: name.to_string(), who: from.who(), source })?;
+        let config = read(&data).map_err(|source| Error::Config { name: name.to_string(), who: from.who(), source })?;
         Ok((config, from))
+    }
+}
+
+/// A number that is not finite is written as null, which would be read as a field that is not there.
+fn read(data: &str) -> serde_json::Result<TrainerConfig> {
+    let fields: Map<String, Value> = serde_json::from_str(data)?;
+    match fields.iter().find(|(_, value)| value.is_null()) {
+        Some((key, _)) => Err(serde::de::Error::custom(format!(
+            "`{key}` is null, as a number that is not finite is written; give it a finite one, or leave it out for the default"
+        ))),
+        None => serde_json::from_value(fields.into()),
     }
 }

@@ -53,7 +53,7 @@ pub use publish::{Build, Entry, Index, Install, Installed, Manifest, Package, Pa
 pub use registry::{Kind, Options, Registry};
 pub use scan::{Judgement, State, judge};
 pub use search::{Candidate, Origin, Place, SearchPath};
-pub use secret::{PASSWORD_VARIABLE, SecretKey};
+pub use secret::{PASSWORD_VARIABLE, SecretKey, key_password};
 pub use settings::{Level, Trust, TrustedKey};
 pub use signature::{PublicKey, Signed};
 pub use source::{ArchitectureSource, LossSource, Provenance};

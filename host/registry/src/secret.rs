@@ -20,8 +20,13 @@ pub struct SecretKey {
     public: PublicKey,
 }
 
-/// What the encrypted secret key's password may be read from.
+/// The variable that gives the password of an encrypted secret key.
 pub const PASSWORD_VARIABLE: &str = "NNUNET_KEY_PASSWORD";
+
+/// What the variable gives; none where it is empty.
+pub fn key_password() -> Option<String> {
+    std::env::var(PASSWORD_VARIABLE).ok().filter(|password| !password.is_empty())
+}
 
 impl SecretKey {
     /// A new one.
@@ -29,8 +34,20 @@ impl SecretKey {
     /// # Errors
     /// The system has no random numbers.
     pub fn make() -> Result<Self> {
-        let pair = minisign::KeyPair::generate_unencrypted_keypair().map_err(|e| Error::Invalid(format!("cannot make a key: {e}")))?;
-        Self::of(pair.sk).map_err(Error::Invalid)
+        Self::half(minisign::KeyPair::generate_unencrypted_keypair())
+    }
+
+    /// A new one, encrypted with `password`: it is written, and read again before it signs.
+    ///
+    /// # Errors
+    /// The system has no random numbers, or not the memory that the encryption takes.
+    pub fn make_encrypted(password: String) -> Result<Self> {
+        Self::half(minisign::KeyPair::generate_encrypted_keypair(Some(password)))
+    }
+
+    fn half(pair: minisign::Result<minisign::KeyPair>) -> Result<Self> {
+        let pair = pair.map_err(|e| Error::Invalid(format!("cannot make a key: {e}")))?;
+        Ok(SecretKey { public: PublicKey::parse(&pair.pk.to_base64()).map_err(Error::Invalid)?, inner: pair.sk })
     }
 
     fn of(inner: minisign::SecretKey) -> Result<Self, String> {
@@ -45,14 +62,18 @@ impl SecretKey {
     pub fn read(file: &Path, password: impl FnOnce() -> Option<String>) -> Result<Self> {
         let text = fs::read_to_string(file).map_err(FileError::io("read", file))?;
         let wrong = |what: String| Error::Content { path: file.to_path_buf(), what };
-        let boxed = || minisign::SecretKeyBox::from_string(&text).map_err(|e| wrong(e.to_string()));
+        let none = || wrong("is no secret key, as plugin-key or minisign writes it".into());
+        let boxed = || minisign::SecretKeyBox::from_string(&text).map_err(|_| none());
         let inner = match boxed()?.into_unencrypted_secret_key() {
             Ok(key) => key,
+            // the crate tells the two apart by these words alone
+            Err(e) if !e.to_string().contains("might be encrypted") => return Err(none()),
             Err(_) => {
-                let Some(password) = password() else {
-                    return Err(wrong(format!("is no secret key, or an encrypted one, whose password {PASSWORD_VARIABLE} gives")));
-                };
-                boxed()?.into_secret_key(Some(password)).map_err(|e| wrong(format!("cannot be opened: {e}")))?
+                let password = password().ok_or_else(|| wrong(format!("is encrypted; set {PASSWORD_VARIABLE} to its password")))?;
+                boxed()?.into_secret_key(Some(password)).map_err(|e| match e.kind() {
+                    minisign::ErrorKind::Verify => wrong(format!("is encrypted with another password than {PASSWORD_VARIABLE} gives")),
+                    _ => none(),
+                })?
             }
         };
         Self::of(inner).map_err(wrong)

@@ -1,59 +1,33 @@
 //! Shapes, names and refusals.
 
-#[path = "../../standard/tests/shapes/mod.rs"]
-mod shapes;
+use plugin_api::{Init, Value, abi::host::Library, json, prelude::*};
+use plugin_test::{TestNetwork, config};
 
-use plugin_api::{
-    Init,
-    abi::host::{Library, NetworkHandle},
-    json,
-    prelude::*,
-};
-use shapes::Shapes;
-
-/// `strides` an axis each, a stage each; the first stage's are 1.
+/// `strides` an axis each, a stage each; the first stage's are 1. Kernels are 3, of the first stage `kernel`.
 fn spec(strides: &[&[usize]], patch: &[usize], kernel: &[usize]) -> NetworkSpec {
-    let n = strides.len();
-    let dims = patch.len();
-    let kernels: Vec<Vec<usize>> = (0..n).map(|i| if i == 0 { kernel.to_vec() } else { vec![3; dims] }).collect();
-    NetworkSpec {
-        input_channels: 2,
-        num_classes: 3,
-        patch_size: patch.to_vec(),
-        deep_supervision: true,
-        network_class_name: "PlainConvUNet".into(),
-        arch_kwargs: json!({
-            "n_stages": n,
-            "features_per_stage": (0..n).map(|i| 8usize << i).collect::<Vec<_>>(),
-            "kernel_sizes": kernels,
-            "strides": strides,
-            "n_conv_per_stage": 2,
-            "n_conv_per_stage_decoder": 2,
-            "conv_bias": true,
-            "norm_op": format!("torch.nn.modules.instancenorm.InstanceNorm{dims}d"),
-            "nonlin": "torch.nn.LeakyReLU",
-        }),
-    }
+    let mut spec = plugin_test::plan(patch, strides);
+    spec.arch_kwargs["kernel_sizes"][0] = json!(kernel);
+    spec
 }
 
 fn cubes() -> NetworkSpec {
     spec(&[&[1, 1, 1], &[2, 2, 2], &[2, 2, 2], &[2, 2, 2]], &[16, 24, 16], &[3, 3, 3])
 }
 
-fn build(settings: &str, spec: &NetworkSpec) -> Result<(Shapes, NetworkHandle)> {
-    let host = Shapes::default();
-    let text = json!(spec).to_string();
-    let network = Library::builtin().architecture("kiunet", settings)?.build(&host, &text)?;
-    Ok((host, network))
+fn build(settings: Value, spec: &NetworkSpec) -> Result<TestNetwork> {
+    TestNetwork::on_shapes("kiunet", settings, spec)
+}
+
+fn count(settings: Value, spec: &NetworkSpec) -> usize {
+    build(settings, spec).unwrap().bench().parameter_count()
 }
 
 /// Shapes of the heads for a batch of 2.
-fn heads(settings: &str, spec: &NetworkSpec) -> Vec<Vec<usize>> {
-    let (host, network) = build(settings, spec).unwrap();
-    let x: Vec<usize> = [2, spec.input_channels].into_iter().chain(spec.patch_size.iter().copied()).collect();
-    let logits = network.forward(&host, host.tensor(&x)).unwrap();
-    assert_eq!(host.unused(), [""; 0], "every parameter takes part");
-    logits.iter().map(|&id| host.shape(id)).collect()
+fn heads(settings: Value, spec: &NetworkSpec) -> Vec<Vec<usize>> {
+    let network = build(settings, spec).unwrap();
+    let shapes = network.head_shapes(2).unwrap();
+    assert_eq!(network.bench().unused(), [""; 0], "every parameter takes part");
+    shapes
 }
 
 #[test]
@@ -61,7 +35,7 @@ fn one_head_for_each_stage_but_the_bottleneck() {
     let wanted = [[2, 3, 16, 24, 16], [2, 3, 8, 12, 8], [2, 3, 4, 6, 4]];
     for levels in 1..=3 {
         for down in ["max", "avg", "conv"] {
-            assert_eq!(heads(&format!(r#"{{"levels": {levels}, "pool_type": "{down}"}}"#), &cubes()), wanted, "{levels} {down}");
+            assert_eq!(heads(json!({"levels": levels, "pool_type": down}), &cubes()), wanted, "{levels} {down}");
         }
     }
 }
@@ -69,15 +43,15 @@ fn one_head_for_each_stage_but_the_bottleneck() {
 #[test]
 fn flat_images_work() {
     let flat = spec(&[&[1, 1], &[2, 2], &[2, 2]], &[32, 24], &[3, 3]);
-    assert_eq!(heads("{}", &flat), [[2, 3, 32, 24], [2, 3, 16, 12]]);
+    assert_eq!(heads(json!({}), &flat), [[2, 3, 32, 24], [2, 3, 16, 12]]);
 }
 
 #[test]
 fn anisotropic_plans_work() {
     let thick = spec(&[&[1, 1, 1], &[1, 2, 2], &[1, 2, 2], &[2, 2, 2]], &[6, 32, 40], &[1, 3, 3]);
     let wanted = [[2, 3, 6, 32, 40], [2, 3, 6, 16, 20], [2, 3, 6, 8, 10]];
-    assert_eq!(heads("{}", &thick), wanted);
-    assert_eq!(heads(r#"{"levels": 3}"#, &thick), wanted);
+    assert_eq!(heads(json!({}), &thick), wanted);
+    assert_eq!(heads(json!({"levels": 3}), &thick), wanted);
 }
 
 #[test]
@@ -85,23 +59,22 @@ fn residual_encoder_plans_work() {
     let mut residual = cubes();
     residual.arch_kwargs["n_conv_per_stage"] = json!(null);
     residual.arch_kwargs["n_blocks_per_stage"] = json!([1, 3, 4, 6]);
-    assert_eq!(heads("{}", &residual).len(), 3);
+    assert_eq!(heads(json!({}), &residual).len(), 3);
 }
 
 #[test]
 fn two_stages_are_enough() {
     let shallow = spec(&[&[1, 1], &[2, 2]], &[16, 16], &[3, 3]);
-    assert_eq!(heads("{}", &shallow), [[2, 3, 16, 16]]);
+    assert_eq!(heads(json!({}), &shallow), [[2, 3, 16, 16]]);
 }
 
 #[test]
 fn the_overcomplete_branch_is_finer_than_the_input() {
     let largest = |levels: usize| {
-        let (host, network) = build(&format!(r#"{{"levels": {levels}}}"#), &cubes()).unwrap();
-        let x = host.tensor(&[1, 2, 16, 24, 16]);
-        network.forward(&host, x).unwrap();
-        let voxels = (x..host.tensor(&[1])).map(|id| host.shape(id).iter().skip(2).product::<usize>()).max().unwrap();
-        (voxels, host.convolved())
+        let network = build(json!({"levels": levels}), &cubes()).unwrap();
+        network.head_shapes(1).unwrap();
+        let shapes = (1..).map_while(|id| network.bench().shape(id).ok());
+        (shapes.map(|shape| shape.iter().skip(2).product::<usize>()).max().unwrap(), network.bench().convolved())
     };
     let patch = 16 * 24 * 16;
     let [one, two] = [1, 2].map(largest);
@@ -111,8 +84,7 @@ fn the_overcomplete_branch_is_finer_than_the_input() {
 
 #[test]
 fn names_are_unique_and_weights_start_as_in_nnunet() {
-    let (host, _) = build(r#"{"levels": 2}"#, &cubes()).unwrap();
-    let parameters = host.parameters();
+    let parameters = build(json!({"levels": 2}), &cubes()).unwrap().bench().parameters();
     let mut names: Vec<&str> = parameters.iter().map(|p| p.name.as_str()).collect();
     names.sort_unstable();
     names.dedup();
@@ -160,11 +132,9 @@ fn row_4_the_parameters_are_those_of_the_formula() {
     let thick = spec(&[&[1, 1, 1], &[1, 2, 2], &[2, 2, 2]], &[6, 32, 40], &[1, 3, 3]);
     for spec in [cubes(), thick, spec(&[&[1, 1], &[2, 2], &[2, 2], &[2, 1]], &[32, 24], &[3, 3])] {
         for levels in 1..spec.stages().unwrap().len() {
-            let found = build(&format!(r#"{{"levels": {levels}}}"#), &spec).unwrap().0.count();
-            assert_eq!(found, formula(&spec, levels, 16, 1), "{levels} {:?}", spec.patch_size);
+            assert_eq!(count(json!({"levels": levels}), &spec), formula(&spec, levels, 16, 1), "{levels} {:?}", spec.patch_size);
         }
-        let minimal = build(r#"{"features_divisor": 2, "pool_type": "conv"}"#, &spec).unwrap().0.count();
-        assert_eq!(minimal, formula(&spec, 1, 8, 2));
+        assert_eq!(count(json!({"features_divisor": 2, "pool_type": "conv"}), &spec), formula(&spec, 1, 8, 2));
     }
 }
 
@@ -172,12 +142,11 @@ fn row_4_the_parameters_are_those_of_the_formula() {
 fn the_plan_may_say_how_many_levels() {
     let mut planned = cubes();
     planned.arch_kwargs["overcomplete_levels"] = json!(3);
-    let count = |settings: &str, spec: &NetworkSpec| build(settings, spec).unwrap().0.count();
-    assert_eq!(count("{}", &planned), count(r#"{"levels": 3}"#, &cubes()));
-    assert_eq!(count(r#"{"levels": 2}"#, &planned), count(r#"{"levels": 2}"#, &cubes()), "the settings come first");
+    assert_eq!(count(json!({}), &planned), count(json!({"levels": 3}), &cubes()));
+    assert_eq!(count(json!({"levels": 2}), &planned), count(json!({"levels": 2}), &cubes()), "the settings come first");
     for (wrong, said) in [(json!(4), "levels is 4"), (json!("many"), "overcomplete_levels of the plan is \"many\"")] {
         planned.arch_kwargs["overcomplete_levels"] = wrong;
-        assert!(build("{}", &planned).err().unwrap().message().contains(said));
+        assert!(build(json!({}), &planned).err().unwrap().message().contains(said));
     }
 }
 
@@ -197,41 +166,40 @@ fn a_planner_may_choose_the_levels_unless_the_settings_do() {
 fn the_state_dict_does_not_depend_on_deep_supervision() {
     let names = |deep_supervision| {
         let spec = NetworkSpec { deep_supervision, ..cubes() };
-        build("{}", &spec).unwrap().0.parameters().into_iter().map(|p| (p.name, p.shape)).collect::<Vec<_>>()
+        build(json!({}), &spec).unwrap().bench().parameters().into_iter().map(|p| (p.name, p.shape)).collect::<Vec<_>>()
     };
     assert_eq!(names(true), names(false));
 }
 
 #[test]
 fn half_the_channels_are_about_a_quarter_of_the_parameters() {
-    let count = |settings| build(settings, &cubes()).unwrap().0.count() as f64;
-    let share = count(r#"{"features_divisor": 2}"#) / count("{}"); // row 5
+    let share = count(json!({"features_divisor": 2}), &cubes()) as f64 / count(json!({}), &cubes()) as f64; // row 5
     assert!((0.25..0.3).contains(&share), "{share}");
 }
 
 #[test]
 fn settings_that_make_no_network_are_refused() {
     for (settings, said) in [
-        (r#"{"levels": 0}"#, "levels is 0"),
-        (r#"{"levels": 4}"#, "1 to 3 levels"),
-        (r#"{"features_divisor": 0}"#, "features_divisor 0"),
-        (r#"{"pool_type": "sieve"}"#, "sieve"),
-        (r#"{"n_blocks": 0}"#, "n_blocks is 0"),
-        (r#"{"lvls": 1}"#, "lvls"),
+        (json!({"levels": 0}), "levels is 0"),
+        (json!({"levels": 4}), "1 to 3 levels"),
+        (json!({"features_divisor": 0}), "features_divisor 0"),
+        (json!({"pool_type": "sieve"}), "sieve"),
+        (json!({"n_blocks": 0}), "n_blocks is 0"),
+        (json!({"lvls": 1}), "lvls"),
     ] {
         let refused = build(settings, &cubes()).err().unwrap();
-        assert!(refused.message().contains(said), "{settings}: {refused}");
+        assert!(refused.message().contains(said), "{said}: {refused}");
     }
 }
 
 #[test]
 fn each_config_is_read_and_can_be_built() {
-    let configs: Vec<_> = Library::builtin().components().into_iter().filter(|c| c.kind == "config").collect();
-    assert_eq!(configs.iter().map(|c| c.name.as_str()).collect::<Vec<_>>(), ["kiunet", "kiunet_conv", "kiunet_large", "kiunet_minimal"]);
-    for c in configs {
-        let config: plugin_api::TrainerConfig = serde_json::from_str(&c.data).unwrap();
+    let names: Vec<String> = Library::builtin().components().into_iter().filter(|c| c.kind == "config").map(|c| c.name).collect();
+    assert_eq!(names, ["kiunet", "kiunet_conv", "kiunet_large", "kiunet_minimal"]);
+    for name in names {
+        let config = config(&name).unwrap();
         let architecture = config.architecture.unwrap();
-        build(&json!(architecture.settings).to_string(), &cubes()).unwrap();
+        build(architecture.settings.into(), &cubes()).unwrap();
         assert_eq!((architecture.name.as_str(), config.num_epochs), ("kiunet", None));
     }
 }

@@ -26,17 +26,9 @@ impl Run for ListPlugins {
     }
 }
 
-/// Columns that are as wide as their widest entry, the last one free.
 fn table(rows: &[Row]) -> String {
     let head = ["KIND", "NAME", "PLUGIN", "VERSION", "STATE", "SIGNED", "DESCRIPTION"].map(str::to_owned);
-    let lines: Vec<[String; 7]> = std::iter::once(head).chain(rows.iter().map(cells)).collect();
-    let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
-    let widths = [0, 1, 2, 3, 4, 5].map(width);
-    let text = lines.iter().map(|line| {
-        let columns: String = widths.iter().zip(line).map(|(width, cell)| format!("{cell:width$}  ")).collect();
-        format!("{columns}{}", line[6]).trim_end().to_owned()
-    });
-    text.collect::<Vec<_>>().join("\n")
+    show::columns(&std::iter::once(head).chain(rows.iter().map(cells)).collect::<Vec<_>>(), &[show::Side::Left])
 }
 
 fn cells(row: &Row) -> [String; 7] {

@@ -93,7 +93,7 @@ fn check(file: &Path, registry: &Registry) -> Result<(), Failure> {
     if !remarks.iter().any(|remark| remark.fatal) {
         let dataset = dataset_of(file)?;
         for name in plans.configurations.keys() {
-            if let Err(error) = plan::stages(registry, &plans.configuration(name)?, &dataset) {
+            if let Err(error) = plan::trace(registry, &plans.configuration(name)?, &dataset) {
                 remarks.push(plan::Remark { configuration: Some(name.clone()), fatal: true, text: error.to_string() });
             }
         }
@@ -141,7 +141,8 @@ fn describe(name: &str, configuration: &Configuration, stages: &Stages) -> Strin
         let output = list(part.output.get(1..).unwrap_or_default());
         [part.name.clone(), output, part.parameters.to_string(), format!("{:.2}", part.flops as f64 / 1e9), memory(part.activation_bytes)]
     }));
-    format!("{head}{}\n", show::columns(&rows))
+    let table = show::columns(&rows, &[show::Side::Left, show::Side::Right]);
+    format!("{head}  {}\n", table.replace('\n', "\n  "))
 }
 
 fn memory(bytes: u64) -> String {

@@ -2,7 +2,7 @@
 
 use super::Run;
 use crate::{failure::Failure, show};
-use registry::{PASSWORD_VARIABLE, SecretKey};
+use registry::{SecretKey, key_password};
 use std::path::PathBuf;
 
 /// Sign plugin files: writes FILE.minisig beside each
@@ -26,7 +26,7 @@ pub(crate) struct KeyOption {
 impl KeyOption {
     /// The key, if one was named.
     pub(crate) fn read(&self) -> Result<Option<SecretKey>, Failure> {
-        let read = |file: &PathBuf| Ok(SecretKey::read(file, || std::env::var(PASSWORD_VARIABLE).ok())?);
+        let read = |file: &PathBuf| Ok(SecretKey::read(file, key_password)?);
         self.key.as_ref().map(read).transpose()
     }
 }

@@ -2,6 +2,7 @@
 
 use super::picture::{PREDICTION, TRUTH};
 use crate::failure::Failure;
+use base64::{Engine, prelude::BASE64_STANDARD};
 use pipeline::evaluate::Summary;
 use std::{fmt::Write, fs, path::Path};
 use volume::files::atomic::write_bytes;
@@ -42,7 +43,7 @@ pub(crate) fn write(path: &Path, page: &Page<'_>) -> Result<(), Failure> {
          <p>{} test cases, {:.0} s in all. These commands did it:</p>\n<pre>{}</pre></body></html>\n",
         colour(TRUTH),
         colour(PREDICTION),
-        base64(&picture),
+        BASE64_STANDARD.encode(&picture),
         page.summary.metric_per_case.len(),
         page.seconds,
         escaped(&page.commands.join("\n")),
@@ -56,31 +57,4 @@ fn colour([r, g, b]: [u8; 3]) -> String {
 
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
-}
-
-/// RFC 4648.
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for three in bytes.chunks(3) {
-        let word = three.iter().fold(0u32, |w, &b| w << 8 | u32::from(b)) << (8 * (3 - three.len()));
-        for place in 0..4 {
-            let digit = DIGITS[(word >> (18 - 6 * place) & 63) as usize];
-            out.push(if place <= three.len() { char::from(digit) } else { '=' });
-        }
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// RFC 4648, section 10.
-    #[test]
-    fn base64_is_that_of_the_rfc() {
-        for (text, wanted) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("foobar", "Zm9vYmFy")] {
-            assert_eq!(base64(text.as_bytes()), wanted);
-        }
-    }
 }

@@ -1,7 +1,8 @@
 //! Checks of the file as a whole, and of its configs.
 
-use super::{Found, Target, fail, pass};
-use plugin_api::Task;
+use super::{Found, Target, fail, pass, plans, skip, warn};
+use pipeline::train::Settings;
+use plugin_api::{ComponentRef, Task, TrainerConfig};
 use registry::{Error, Kind, State, judge};
 use serde_json::Map;
 
@@ -93,25 +94,57 @@ pub(super) fn components(on: &Target) -> Found {
     if faults.is_empty() { pass(format!("{made} made with their defaults{others}")) } else { fail(faults.join("; ")) }
 }
 
-/// A component of another plugin cannot be known here: it is named, and no fault.
+/// A component of another plugin cannot be known here: it is named, and no fault, unless its name is nearly that of one which is here.
 pub(super) fn resolves(on: &Target) -> Found {
     let registry = on.registry()?;
     let resolved = registry.config(on.name())?;
     let chain: Vec<&str> = resolved.steps.iter().map(|s| s.name.as_str()).collect();
-    let mut parts = vec![chain.join(" -> ")];
-    if let Some(c) = resolved.config.architecture.as_ref().filter(|c| !c.name.is_empty()) {
-        match registry.architecture(&c.name) {
-            Ok(source) => drop(source.create(&c.settings)?),
-            Err(Error::Unknown { kind: Kind::Architecture, .. }) => parts.push(format!("needs the architecture {} of another plugin", c.name)),
+    let (mut parts, mut doubts) = (vec![chain.join(" -> ")], Vec::new());
+    for (kind, component) in components_of(&resolved.config) {
+        let settings = &component.settings;
+        let made = match kind {
+            Kind::Architecture => registry.architecture(&component.name).and_then(|a| a.create(settings).map(drop)),
+            Kind::Loss => registry.loss(&component.name).and_then(|l| l.create(settings, &Task::default()).map(drop)),
+            // with its settings it is made by the next check
+            _ => registry.hook(kind, &component.name).map(drop),
+        };
+        match made {
+            Ok(()) => {}
+            Err(Error::Unknown { kind, name, nearest: Some(nearest), .. }) => {
+                doubts.push(format!("no {kind} is called `{name}` here; did you mean `{nearest}`?"));
+            }
+            Err(Error::Unknown { kind, name, .. }) => parts.push(format!("needs the {kind} {name} of another plugin")),
             Err(e) => return Err(e.into()),
         }
     }
-    if let Some(c) = resolved.config.loss.as_ref().filter(|c| !c.name.is_empty()) {
-        match registry.loss(&c.name) {
-            Ok(source) => drop(source.create(&c.settings, &Task::default())?),
-            Err(Error::Unknown { kind: Kind::Loss, .. }) => parts.push(format!("needs the loss {} of another plugin", c.name)),
-            Err(e) => return Err(e.into()),
-        }
+    if doubts.is_empty() { pass(parts.join("; ")) } else { warn(doubts.join("; ")) }
+}
+
+/// The components that a config names.
+fn components_of(config: &TrainerConfig) -> Vec<(Kind, &ComponentRef)> {
+    let all = [
+        (Kind::Architecture, &config.architecture),
+        (Kind::Loss, &config.loss),
+        (Kind::LrSchedule, &config.lr_schedule),
+        (Kind::Augmentation, &config.augmentation),
+    ];
+    all.into_iter().filter_map(|(kind, c)| Some((kind, c.as_ref().filter(|c| !c.name.is_empty())?))).collect()
+}
+
+/// Whether a training could begin: the same questions that `train` asks.
+pub(super) fn settings(on: &Target) -> Found {
+    let registry = on.registry()?;
+    let mut config = match registry.config(on.name()) {
+        Ok(resolved) => resolved.config,
+        Err(e @ Error::Config { .. }) => return Err(e.into()),
+        Err(_) => return skip("it does not resolve"),
+    };
+    // what another plugin has is not asked here
+    for (kind, component) in [(Kind::LrSchedule, &mut config.lr_schedule), (Kind::Augmentation, &mut config.augmentation)] {
+        *component = component.take().filter(|c| c.name.is_empty() || !matches!(registry.hook(kind, &c.name), Err(Error::Unknown { .. })));
     }
-    pass(parts.join("; "))
+    for dims in [3, 2] {
+        Settings::of(&config, &plans::configuration(dims)?, Some(&registry))?;
+    }
+    pass("")
 }

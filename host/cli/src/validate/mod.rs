@@ -152,6 +152,7 @@ checks! {
     LossThreads "loss-threads" LOSS, "no thread is left running", loss::threads;
     LossMemory "loss-memory" LOSS, "memory does not grow from call to call", loss::memory;
     Resolves "config-resolves" CONFIG, "the config resolves with what it extends, and what it names exists", library::resolves;
+    ConfigSettings "config-settings" CONFIG, "a training could begin: epochs, rates, batch and shares are possible; optimizer, schedule, augmentation and their settings exist", library::settings;
     Plans "planner-plans" PLANNER, "plans that the host accepts for cubes, thick slices, 2D, large and mixed images", hooks::planner::plans;
     PlansDeterministic "planner-deterministic" PLANNER, "equal fingerprints give equal plans", hooks::planner::deterministic;
     PreprocessorRuns "preprocessor-runs" PREPROCESSOR, "shapes, labels and finite values in 3D and 2D, the same with and without labels", hooks::preprocessor::runs;

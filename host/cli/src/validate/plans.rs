@@ -1,5 +1,6 @@
 //! The plans that networks are tried with, as nnU-Net's planner writes them for its `PlainConvUNet`.
 
+use pipeline::plan::Configuration;
 use plugin_api::{NetworkSpec, json};
 
 /// Image channels, classes, patch, and a stage each: features, kernel, stride.
@@ -70,4 +71,16 @@ pub(super) fn tiny(dims: usize) -> NetworkSpec {
 pub(super) fn tiny_anisotropic() -> NetworkSpec {
     let stages = [(4, vec![1, 3, 3], vec![1, 1, 1]), (6, vec![3; 3], vec![1, 2, 2]), (8, vec![3; 3], vec![2, 2, 2])];
     spec(1, 2, &[10, 20, 28], 1, &stages)
+}
+
+/// A configuration of plans around [`tiny`].
+pub(super) fn configuration(dims: usize) -> serde_json::Result<Configuration> {
+    let (spec, resampling) = (tiny(dims), "resample_data_or_seg_to_shape");
+    serde_json::from_value(json!({
+        "data_identifier": "validator", "preprocessor_name": "DefaultPreprocessor", "batch_size": 2, "patch_size": spec.patch_size,
+        "spacing": vec![1.0; dims], "normalization_schemes": vec!["ZScoreNormalization"; spec.input_channels],
+        "use_mask_for_norm": vec![false; spec.input_channels], "resampling_fn_data": resampling, "resampling_fn_seg": resampling,
+        "resampling_fn_probabilities": resampling, "batch_dice": false,
+        "architecture": {"network_class_name": spec.network_class_name, "arch_kwargs": spec.arch_kwargs},
+    }))
 }

@@ -15,6 +15,39 @@ fn author() -> User {
     user
 }
 
+/// `host LINE` with this password of the signing key.
+fn with_password(user: &User, line: &str, password: &str) -> Done {
+    user.run(&user.path("host"), line, &[("NNUNET_KEY_PASSWORD", password.into())])
+}
+
+#[test]
+fn an_encrypted_key_signs_with_its_password_alone() {
+    let user = author();
+    let made = with_password(&user, "plugin-key locked", "open sesame");
+    assert!(made.succeeded().starts_with("locked.key: encrypted; signing wants the password in NNUNET_KEY_PASSWORD\nlocked.pub: key "));
+    let public = fs::read_to_string(user.path("locked.pub")).unwrap();
+    let id = public.lines().next().unwrap().rsplit(' ').next().unwrap();
+
+    // nobody is at a terminal; an empty variable is none
+    let sign = "sign-plugin built/libfx_good.so --key locked.key";
+    for line in [sign, "package-plugin built/libfx_good.so --key locked.key"] {
+        let missing = "error: locked.key: is encrypted; set NNUNET_KEY_PASSWORD to its password\n";
+        assert_eq!((user.host(line).failed_with(1), with_password(&user, line, "").failed_with(1)), (missing, missing));
+        let wrong = with_password(&user, line, "open barley");
+        assert_eq!(wrong.failed_with(1), "error: locked.key: is encrypted with another password than NNUNET_KEY_PASSWORD gives\n");
+    }
+    assert!(!user.path("built/libfx_good.so.minisig").exists() && !user.path("fx-good-0.1.0.zip").exists(), "nothing was written");
+
+    let signed = with_password(&user, sign, "open sesame");
+    assert_eq!(signed.succeeded(), format!("built/libfx_good.so.minisig: signed with key {id}\n"));
+    user.host("trust --key locked.pub --name locked").succeeded();
+    assert!(rows(&user, "--plugins-dir built/libfx_good.so --plugin-trust signed").contains("locked"));
+    let packed = with_password(&user, "package-plugin built/libfx_good.so --key locked.key", "open sesame");
+    assert!(packed.succeeded().contains(&format!("signed with key {id}")), "{}", packed.out);
+    // a key without a password does not care
+    with_password(&user, "sign-plugin built/libfx_good.so --key lab.key", "open sesame").succeeded();
+}
+
 /// A text with key, ids, hashes, sizes and this platform by names.
 fn plain(user: &User, text: &str) -> String {
     let public = fs::read_to_string(user.path("lab.pub")).unwrap();

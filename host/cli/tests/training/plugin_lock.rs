@@ -1,6 +1,7 @@
 //! What a model says of the plugins that trained it, and what is said where they are others or gone.
 
 use crate::{panics::add_plugin, tree::Tree};
+use pipeline::lock::{self, UsedPlugin};
 use serde_json::Value;
 use std::{fs, io::Write};
 
@@ -54,5 +55,43 @@ fn a_model_knows_its_plugins() {
         let (code, text) = said(&line);
         let wanted = format!("trained with the {what} of plugin org.example.fx_good 0.1.0 (sha256 {now:.12}...), which is not here; install it");
         assert!(code == Some(1) && text.contains(&wanted), "{text}");
+    }
+}
+
+/// Plans that ask for a plugin which is not here: each command names them, and a fold that was trained so knows the plugin.
+#[test]
+fn plans_that_ask_for_a_missing_plugin_are_named() {
+    let tree = Tree::phantom();
+    tree.done("plan_and_preprocess -d 999 -c 3d_fullres");
+    tree.add_small(Some([16, 16, 16]), &[4, 8]);
+    let failed = |line: &str| {
+        let output = tree.host(line).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{line}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert!(failed("plan_experiment -d 999 -pl Waves").starts_with("error: no planner is called `Waves`"));
+    let plans = tree.path("pre").join(&tree.dataset).join("nnUNetPlans.json");
+    let own = fs::read_to_string(&plans).unwrap();
+    let fold = tree.path("res").join(&tree.dataset).join("nnUNetTrainer__nnUNetPlans__small/fold_0");
+    fs::create_dir_all(&fold).unwrap();
+    for (key, component) in [("DefaultPreprocessor", "preprocessor:Waves"), ("ZScoreNormalization", "normalization:Waves")] {
+        fs::write(&plans, own.replace(key, "Waves")).unwrap();
+        lock::write(&fold, &[]).unwrap();
+        let asks = format!("error: {}: small asks for the {} `Waves`", plans.display(), component.split(':').next().unwrap());
+        let train = "train 999 small 0 --epochs 1 -device cpu";
+        for line in ["preprocess -d 999 -c small".to_owned(), train.to_owned(), format!("{train} --c"), format!("{train} --val")] {
+            let said = failed(&line);
+            assert!(said.starts_with(&format!("{asks}, which no plugin here has; install it (`host install-plugin`)")), "{line}: {said}");
+        }
+        let (plugin, version, sha256) = ("org.waves".into(), "1.2.0".into(), "ab".repeat(32));
+        let used = UsedPlugin { plugin, version, sha256, repository: String::new(), components: vec![component.into()] };
+        lock::write(&fold, &[used]).unwrap();
+        for line in [format!("{train} --c"), format!("{train} --val")] {
+            let said = failed(&line);
+            assert!(
+                said.starts_with(&format!("{asks} of plugin org.waves 1.2.0 (sha256 abababababab...), which is not here; install it")),
+                "{line}: {said}"
+            );
+        }
     }
 }

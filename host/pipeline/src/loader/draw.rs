@@ -73,10 +73,6 @@ impl Draw {
         if keys.is_empty() || spec.batch_size == 0 {
             return Err(Error::invalid(format!("batches of {} out of {} cases; wanted one at least", spec.batch_size, keys.len())));
         }
-        let (Oversample::Last(share) | Oversample::Random(share)) = spec.oversample;
-        if !(0.0..=1.0).contains(&share) {
-            return Err(Error::invalid(format!("oversample_foreground_percent is {share}, wanted a share from 0 to 1")));
-        }
         let (patch, is_2d) = (spec.augment.patch(), spec.augment.is_2d());
         let window = volume_shape(&spec.initial_patch).filter(|w| (spec.initial_patch.len() == 2) == is_2d && (0..3).all(|i| w[i] >= patch[i]));
         let Some(window) = window else {

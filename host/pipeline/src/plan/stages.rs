@@ -5,7 +5,7 @@ use crate::{
     dataset::DatasetJson,
     error::{Error, Result},
 };
-use engine::shape::Part;
+use engine::shape::{Part, Trace};
 use registry::Registry;
 use serde_json::Map;
 
@@ -27,16 +27,26 @@ pub struct Stages {
 /// The network that `configuration` names, for the images and labels of `dataset`.
 ///
 /// # Errors
-/// The architecture is not there, refuses the plan, or cannot take the patch; the axis and its divisor are named.
+/// As [`trace`].
 pub fn stages(registry: &Registry, configuration: &Configuration, dataset: &DatasetJson) -> Result<Stages> {
+    let one = trace_of(registry, configuration, dataset, 1)?;
+    let training_bytes = trace(registry, configuration, dataset)?.activation_bytes;
+    let (parameters, flops) = (one.parameter_count(), one.flops);
+    Ok(Stages { parts: one.parts(), parameters, flops, training_bytes, inference_bytes: one.inference_bytes })
+}
+
+/// Builds that network and runs it once on shapes alone, for a batch of the plan's size.
+///
+/// # Errors
+/// The architecture is not there, refuses the plan, or cannot take the patch; the axis and its divisor are named.
+pub fn trace(registry: &Registry, configuration: &Configuration, dataset: &DatasetJson) -> Result<Trace> {
+    trace_of(registry, configuration, dataset, configuration.batch_size)
+}
+
+fn trace_of(registry: &Registry, configuration: &Configuration, dataset: &DatasetJson, batch: usize) -> Result<Trace> {
     let labels = dataset.label_manager()?;
     let spec = configuration.network_spec(configuration.input_channels(dataset, &labels), labels.num_outputs(), true);
     let name = spec.network_class_name.rsplit('.').next().unwrap_or_default();
     let architecture = registry.architecture(name)?.create(&Map::new())?;
-    let traced =
-        |batch| engine::shape::trace(&architecture, &spec, batch).map_err(|error| Error::invalid(format!("{name}: {}", explained(&error, &spec))));
-    let one = traced(1)?;
-    let training_bytes = traced(configuration.batch_size)?.activation_bytes;
-    let (parameters, flops) = (one.parameter_count(), one.flops);
-    Ok(Stages { parts: one.parts(), parameters, flops, training_bytes, inference_bytes: one.inference_bytes })
+    engine::shape::trace(&architecture, &spec, batch).map_err(|error| Error::invalid(format!("{name}: {}", explained(&error, &spec))))
 }

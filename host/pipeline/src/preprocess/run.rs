@@ -16,6 +16,7 @@ use super::{Plugins, PreprocessedCase, ground_truth, preprocess_with};
 use crate::dataset::{Case, DatasetJson, read_labels_with, training_cases};
 use crate::error::{Error, Result};
 use crate::json;
+use crate::lock;
 use crate::memory;
 use crate::paths::Paths;
 use crate::plan::{Configuration, Plans};
@@ -60,7 +61,8 @@ pub fn default_processes(configuration: &str) -> usize {
 /// Files that cannot be read or written, plans that cannot be followed, a case that does not fit them; what is finished by then stays.
 pub fn run(paths: &Paths, registry: Option<&Registry>, dataset: &str, options: &Options, report: Report<'_>) -> Result<Vec<String>> {
     let (raw, folder) = (paths.raw()?.join(dataset), paths.preprocessed()?.join(dataset));
-    let plans = Plans::read(&folder.join(format!("{}.json", options.plans_name)))?;
+    let plans_file = folder.join(format!("{}.json", options.plans_name));
+    let plans = Plans::read(&plans_file)?;
     let dataset = DatasetJson::read(&raw)?;
     let cases = training_cases(&raw, &dataset)?;
     dataset.write(&folder)?;
@@ -82,7 +84,8 @@ pub fn run(paths: &Paths, registry: Option<&Registry>, dataset: &str, options: &
             continue;
         }
         let configuration = plans.configuration(name)?;
-        let plugins = registry.map(|registry| Plugins::of(registry, &plans, &configuration, &dataset)).transpose()?.unwrap_or_default();
+        let plugins = registry.map(|registry| Plugins::of(registry, &plans, &configuration, &dataset)).transpose();
+        let plugins = plugins.map_err(|e| lock::missing_of_plans(e, &[], &plans_file, name))?.unwrap_or_default();
         let cases_folder = folder.join(&configuration.data_identifier);
         let job = Job { plans: &plans, configuration: &configuration, dataset: &dataset, plugins: &plugins, folder: &cases_folder };
         job.run(&folder, &cases, &format!("preprocess {name}"), workers, report)?;

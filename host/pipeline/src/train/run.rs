@@ -88,22 +88,22 @@ pub fn train(paths: &Paths, registry: &Registry, options: &TrainOptions, observe
     let fold_of = |trainer: &str| Ok::<_, Error>(paths.model(&name, trainer, &options.plans, &options.configuration)?.join(options.fold.folder()));
     let config = match registry.config(&options.trainer) {
         Ok(config) => config,
-        Err(e) => {
-            let trained = fold_of(&options.trainer)?;
-            return Err(lock::missing(e.into(), &lock::read(&trained)?, &trained));
-        }
+        Err(e) => return Err(lock::missing_in(&fold_of(&options.trainer)?, e.into())),
     };
+    let folder = fold_of(&config.name)?;
     let preprocessed = paths.preprocessed()?.join(&name);
     let plans_file = preprocessed.join(format!("{}.json", options.plans));
     let plans = Plans::read(&plans_file)?;
     let configuration = plans.configuration(&options.configuration)?;
     let dataset = DatasetJson::read(&preprocessed)?;
     let labels = dataset.label_manager()?;
-    let plugins = preprocess::Plugins::of(registry, &plans, &configuration, &dataset)?;
+    let plugins = match preprocess::Plugins::of(registry, &plans, &configuration, &dataset) {
+        Ok(plugins) => plugins,
+        Err(e) => return Err(lock::missing_of_plans(e, &lock::read(&folder)?, &plans_file, &options.configuration)),
+    };
     preprocess::check(&preprocessed, &plans, &configuration, &dataset, &plugins)?;
-    let settings = Settings::new(&config.config, options, &configuration, Some(registry))?;
+    let settings = Settings::new(&config.config, options, &configuration, Some(registry)).map_err(|e| lock::missing_in(&folder, e))?;
     let model_folder = paths.model(&name, &config.name, &options.plans, &options.configuration)?;
-    let folder = fold_of(&config.name)?;
     std::fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
     // what a killed run left half written
     for place in [&model_folder, &folder] {

@@ -92,6 +92,9 @@ fn axes(mirror: Option<&Mirror>, dims: usize, default: &[usize]) -> Result<Vec<u
 
 fn optimizer(config: &TrainerConfig) -> Result<OptimizerSpec> {
     let weight_decay = config.weight_decay.unwrap_or(3e-5);
+    if !(weight_decay.is_finite() && weight_decay >= 0.0) {
+        return Err(Error::invalid(format!("weight_decay is {weight_decay}; wanted a number from 0 up")));
+    }
     let Some(wanted) = &config.optimizer else {
         return Ok(OptimizerSpec::Sgd { momentum: 0.99, nesterov: true, weight_decay });
     };
@@ -187,13 +190,16 @@ fn nearest(name: &str, wanted: &ComponentRef) -> Result<Nearest> {
 
 /// The share of samples that show foreground. Drawn sample by sample without a share of its own, it is the one that the last third of a
 /// batch comes to: half of two samples.
-fn oversample(config: &TrainerConfig, batch_size: usize) -> Oversample {
+fn oversample(config: &TrainerConfig, batch_size: usize) -> Result<Oversample> {
     let share = config.oversample_foreground_percent;
+    if let Some(share) = share.filter(|share| !(0.0..=1.0).contains(share)) {
+        return Err(Error::invalid(format!("oversample_foreground_percent is {share}; wanted a share from 0 to 1")));
+    }
     if config.probabilistic_oversampling != Some(true) {
-        return share.map_or_else(Oversample::default, Oversample::Last);
+        return Ok(share.map_or_else(Oversample::default, Oversample::Last));
     }
     let plain = (batch_size as f64 * (1.0 - 0.33)).round_ties_even();
-    Oversample::Random(share.unwrap_or((batch_size as f64 - plain) / batch_size as f64))
+    Ok(Oversample::Random(share.unwrap_or((batch_size as f64 - plain) / batch_size as f64)))
 }
 
 fn positive(what: &str, value: f64) -> Result<f64> {
@@ -204,8 +210,22 @@ impl Settings {
     /// The config, with what the command line says on top; its plugins come from `registry`.
     ///
     /// # Errors
-    /// The config names an optimizer, schedule, augmentation or axis that does not exist, or a number that cannot be.
+    /// As [`Settings::of`].
     pub fn new(config: &TrainerConfig, options: &TrainOptions, configuration: &Configuration, registry: Option<&Registry>) -> Result<Self> {
+        let said = TrainerConfig {
+            num_epochs: options.epochs,
+            iterations_per_epoch: options.iterations,
+            validation_iterations: options.validation_iterations,
+            ..TrainerConfig::default()
+        };
+        Self::of(&said.over(config.clone()), configuration, registry)
+    }
+
+    /// The config alone.
+    ///
+    /// # Errors
+    /// The config names an optimizer, schedule, augmentation or axis that does not exist, or a number that cannot be.
+    pub fn of(config: &TrainerConfig, configuration: &Configuration, registry: Option<&Registry>) -> Result<Self> {
         let dims = configuration.dims();
         let (augmentation, plugged) = augmentation(config, registry)?;
         let smallest_scale = if matches!(augmentation, Augmentation::Strong { .. }) { SMALLEST_SCALE } else { Wishes::default().smallest_scale };
@@ -222,9 +242,9 @@ impl Settings {
         let at_least_one = |what: &str, n: usize| if n > 0 { Ok(n) } else { Err(Error::invalid(format!("{what} is 0; wanted at least 1"))) };
         let batch_size = at_least_one("the batch size", config.batch_size.unwrap_or(configuration.batch_size))?;
         Ok(Settings {
-            epochs: at_least_one("the number of epochs", options.epochs.or(config.num_epochs).unwrap_or(1000))?,
-            iterations: at_least_one("the number of iterations", options.iterations.or(config.iterations_per_epoch).unwrap_or(250))?,
-            validation_iterations: options.validation_iterations.or(config.validation_iterations).unwrap_or(50),
+            epochs: at_least_one("the number of epochs", config.num_epochs.unwrap_or(1000))?,
+            iterations: at_least_one("the number of iterations", config.iterations_per_epoch.unwrap_or(250))?,
+            validation_iterations: config.validation_iterations.unwrap_or(50),
             initial_lr: positive("initial_lr", config.initial_lr.unwrap_or(1e-2))?,
             schedule: schedule(config, registry)?,
             plugged,
@@ -232,7 +252,7 @@ impl Settings {
             clip: positive("gradient_clip", config.gradient_clip.unwrap_or(12.0))?,
             batch_size,
             save_every: at_least_one("save_every", config.save_every.unwrap_or(1))?,
-            oversample: oversample(config, batch_size),
+            oversample: oversample(config, batch_size)?,
             inference_mirror_axes: axes(config.inference_allowed_mirroring_axes.as_ref(), dims, &mirror_axes)?,
             mirror_axes,
             rules,
@@ -369,7 +389,11 @@ mod tests {
             (serde_json::json!({"augmentation": {"nearest": ["seg"]}}), "names \"seg\""),
             (serde_json::json!({"initial_lr": 0.0}), "initial_lr is 0"),
             (serde_json::json!({"batch_size": 0}), "the batch size is 0"),
+            (serde_json::json!({"num_epochs": 0}), "the number of epochs is 0"),
             (serde_json::json!({"save_every": 0}), "save_every is 0"),
+            (serde_json::json!({"weight_decay": -1e-5}), "weight_decay is -0.00001"),
+            (serde_json::json!({"oversample_foreground_percent": 33}), "oversample_foreground_percent is 33; wanted a share from 0 to 1"),
+            (serde_json::json!({"oversample_foreground_percent": -0.1, "probabilistic_oversampling": true}), "is -0.1"),
             (serde_json::json!({"rotation_for_DA": [1.0, -1.0]}), "rotation_for_DA is 1 to -1"),
             (serde_json::json!({"mirror_axes": [3]}), "mirror_axes [3]"),
         ] {

@@ -28,6 +28,32 @@ fn the_main_term_is_that_of_the_usual_losses() {
     close(of("blob_dice", r#"{"blob_weight": 2.0}"#), 0.3194275 + 2.0 * of("blob_dice", BLOBS));
 }
 
+/// docs/losses.md: cross entropy + blob term, each by its weight; the cross entropy alone below the finest head.
+#[test]
+fn blob_dice_ce_is_cross_entropy_and_the_blobs_by_their_weights() {
+    let (task, samples) = (labels_task(3, false), [LABELS.to_vec()]);
+    let (entropy, blobs) = (0.7052233, -(0.625121 + 0.447627 + 0.118348) / 3.0);
+    let of = |settings| value(&loss("blob_dice_ce", settings, &task), &task, &[8], &LOGITS, &samples);
+    close(of("{}"), entropy + blobs);
+    close(of(BLOBS), blobs);
+    // as Kofler et al. weigh the two
+    close(of(r#"{"main_weight": 2.0, "blob_weight": 1.0}"#), 2.0 * entropy + blobs);
+    close(of(r#"{"main_weight": 0.5, "blob_weight": 3.0}"#), 0.5 * entropy + 3.0 * blobs);
+    let fine = logits(&task, &[8], &LOGITS, 1);
+    // the coarse head sees other labels
+    let other = [vec![1; 8]];
+    let coarse = value(&loss("blob_dice_ce", r#"{"blob_weight": 0.0}"#, &task), &task, &[8], &LOGITS, &other);
+    let heads = [TestHead { logits: &fine, samples: &samples, weight: 0.75 }, TestHead { logits: &fine, samples: &other, weight: 0.25 }];
+    close(loss("blob_dice_ce", "{}", &task).heads(&heads).unwrap(), 0.75 * entropy + 0.25 * coarse + blobs);
+    // regions: binary cross entropy, of which docs/losses.md says the same
+    let regions = Task { outputs: 1, regions: true, ignore: false, batch_dice: false };
+    let (x, sample) = ([2.0, 1.5, -0.5, -1.0], vec![0, 1, 1, 0]);
+    let p = x.map(sigmoid);
+    let binary = -(0..4).map(|v| if sample[v] == 1 { p[v].ln() } else { (1.0 - p[v]).ln() }).sum::<f64>() / 4.0;
+    let made = value(&loss("blob_dice_ce", "{}", &regions), &regions, &[4], &x, &[sample]);
+    close(made, binary - dice(&[p[1], p[2]], &[p[0], p[3]]));
+}
+
 #[test]
 fn the_shape_of_the_image_does_not_matter_where_blobs_do_not_touch() {
     let task = labels_task(3, false);

@@ -47,16 +47,17 @@ pub(in crate::validate) fn gradient(on: &Target) -> Found {
     for &place in &chosen {
         let (name, _, at, _) = &start[place];
         let claimed = gradients.get(place).cloned().flatten().unwrap_or_else(|| vec![0.0; at.len()]);
-        let mut loss = |values: &[f32]| -> engine::Result<f64> {
+        let mut loss = |values: &[f32]| -> engine::Result<(f64, Vec<f32>)> {
             let with = |i: usize, data: &[f32]| if i == place { values.to_vec() } else { data.to_vec() };
             let all: Vec<_> = start.iter().enumerate().map(|(i, (name, shape, data, _))| (name.clone(), shape.clone(), with(i, data))).collect();
             trial.model.load(&all)?;
-            Ok(f64::from(trial.step()?.loss))
+            let (loss, mut gradients) = trial.loss_and_gradients()?;
+            Ok((loss, gradients.get_mut(place).and_then(Option::take).unwrap_or_else(|| vec![0.0; values.len()])))
         };
-        let downhill: Vec<f64> = claimed.iter().map(|g| f64::from(*g)).collect();
-        let directions = [(downhill, "along the gradient"), (slope::signs(at.len(), &mut random), "along random signs")];
+        let uphill: Vec<f64> = claimed.iter().map(|g| f64::from(*g)).collect();
+        let directions = [(uphill, "along the gradient"), (slope::signs(at.len(), &mut random), "along random signs")];
         for (direction, which) in directions.iter().filter(|(d, _)| d.iter().any(|v| *v != 0.0)) {
-            let found = slope::along(&mut loss, at, &claimed, direction)?;
+            let found = slope::along(&mut loss, at, direction)?;
             if !found.agrees() {
                 let (claimed, measured) = (found.claimed, found.measured);
                 return fail(format!(
@@ -65,7 +66,7 @@ pub(in crate::validate) fn gradient(on: &Target) -> Found {
             }
             if found.tells() {
                 told += 1;
-                worst = worst.max((found.claimed - found.measured).abs() / found.claimed.abs().max(found.measured.abs()));
+                worst = worst.max(found.deviation());
             }
         }
     }

@@ -87,7 +87,13 @@ impl Trial {
         self.model.step(Mode::Train, &self.image, &self.shape, &targets, &self.loss, &[0])
     }
 
+    /// The loss, and a gradient a parameter.
+    fn loss_and_gradients(&self) -> engine::Result<(f64, Vec<Option<Vec<f32>>>)> {
+        let step = self.step()?;
+        Ok((f64::from(step.loss), step.gradients.map_or(Ok(vec![]), |g| g.to_vecs())?))
+    }
+
     fn gradients(&self) -> engine::Result<Vec<Option<Vec<f32>>>> {
-        self.step()?.gradients.map_or(Ok(vec![]), |g| g.to_vecs())
+        Ok(self.loss_and_gradients()?.1)
     }
 }
