@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod after_training;
+mod cluster;
 mod doctor;
 mod errors;
 mod help;
@@ -16,6 +17,7 @@ mod plugins;
 mod publishing;
 mod relabel;
 mod report;
+mod status;
 mod verify;
 
 use std::{
