@@ -171,9 +171,9 @@ impl Train {
         Ok(arguments)
     }
 
-    /// Whether it says how a training goes on, or how folds run together.
+    /// Whether it says how a training goes on, or on which devices.
     pub(crate) fn names_a_way(&self) -> bool {
-        self.resume || self.val || self.jobs.is_some() || !self.devices.is_empty()
+        self.resume || self.val || self.jobs.is_some() || !self.devices.is_empty() || self.ddp || self.num_gpus != 1
     }
 
     pub(crate) fn registry(&self) -> Result<registry::Registry, Failure> {

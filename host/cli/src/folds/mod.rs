@@ -86,9 +86,12 @@ pub(crate) fn run(all: SideBySide) -> Result<(), Failure> {
                 device.map_or(String::new(), |d| format!(" on cuda:{d}")),
                 Child::log(&job).display()
             ));
-            *slot = Some(Running::start(job, device, threads)?);
+            match Running::start(job, device, threads) {
+                Ok(running) => *slot = Some(running),
+                Err(why) => failed.push(why.to_string()),
+            }
         }
-        if places.iter().all(Option::is_none) {
+        if places.iter().all(Option::is_none) && (asked || waiting.is_empty()) {
             break;
         }
         for signal in signals.pending() {
@@ -99,7 +102,7 @@ pub(crate) fn run(all: SideBySide) -> Result<(), Failure> {
             places.iter_mut().flatten().for_each(|running| running.child.signal(signal));
         }
         for slot in &mut places {
-            if let Some(end) = slot.as_mut().map(Running::look).transpose()?.flatten() {
+            if let Some(end) = slot.as_mut().and_then(|running| running.look(asked)) {
                 match end {
                     End::Finished => {}
                     End::Stopped(how) => stopped.push(how),
@@ -115,7 +118,7 @@ pub(crate) fn run(all: SideBySide) -> Result<(), Failure> {
         let text = failed.iter().chain(&stopped).cloned().collect::<Vec<_>>().join("\n");
         return Err(Failure::Plain(format!("{} of {total} folds failed\n{text}", failed.len())));
     }
-    if asked && !stopped.is_empty() {
+    if !stopped.is_empty() {
         return Err(Failure::Stopped(stopped.join("\n")));
     }
     Ok(())
@@ -155,26 +158,28 @@ impl Running {
         Ok(Running { job, child, bar, looked: Instant::now(), told })
     }
 
-    /// Tells what is new; how it ended, if it did.
-    fn look(&mut self) -> Result<Option<End>, Failure> {
-        let ended = self.child.ended()?;
+    /// Tells what is new; how it ended, if it did. `asked`: it was told to.
+    fn look(&mut self, asked: bool) -> Option<End> {
+        let ended = self.child.ended();
         if ended.is_some() || self.looked.elapsed() > LOOK {
             self.looked = Instant::now();
             // a file that is being made is read the next time
             let _ = self.tell();
         }
-        let Some(code) = ended else { return Ok(None) };
+        let code = ended?;
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
         let fold = &self.job.fold;
-        Ok(Some(match code {
+        Some(match code {
             Some(0) => {
-                let dice = status::of_folder(&self.job.folder)?.folds.pop().and_then(|fold| fold.validation_dice);
+                let dice = status::of_folder(&self.job.folder).ok().and_then(|mut model| model.folds.pop()?.validation_dice);
                 show::line(&format!("fold {fold}: {}", dice.map_or("trained".to_owned(), |dice| format!("mean Dice {dice:.4}"))));
                 End::Finished
             }
-            Some(130) => End::Stopped(format!("fold {fold} stopped; it goes on with: {}", self.job.again())),
+            code if code == Some(130) || asked && matches!(code, None | Some(143)) => {
+                End::Stopped(format!("fold {fold} stopped; it goes on with: {}", self.job.again()))
+            }
             code => {
                 show::note(&format!("fold {fold} failed; the others go on"));
                 let how = code.map_or("ended by a signal".to_owned(), |code| format!("exit code {code}"));
@@ -182,7 +187,7 @@ impl Running {
                 let said = child::error_in(&log).lines().map(|line| format!("  {line}\n")).collect::<String>();
                 End::Failed(format!("fold {fold}, {how}:\n{said}  log: {}\n  again: {}", log.display(), self.job.again()))
             }
-        }))
+        })
     }
 
     fn tell(&mut self) -> Result<(), Failure> {

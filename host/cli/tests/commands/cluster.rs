@@ -22,7 +22,8 @@ fn folds_and_configurations_as_one_array() {
         checked(&user.path("a.sbatch"));
         format!("{said}\n{}", text(&user, "a.sbatch"))
     });
-    let said = user.host_with_folders("cluster slurm Dataset001_Phantom 3d_fullres --partition gpu --account lab --logs 'my-logs'").succeeded().to_owned();
+    let said =
+        user.host_with_folders("cluster slurm Dataset001_Phantom 3d_fullres --partition gpu --account lab --logs 'my-logs'").succeeded().to_owned();
     let script = text(&user, "train_Dataset001_Phantom.sbatch");
     checked(&user.path("train_Dataset001_Phantom.sbatch"));
     for part in ["--partition=gpu\n", "--account=lab\n", "--gres=gpu:1\n", "--mem=16G\n", "--cpus-per-task=12\n", "-device cuda --c &\n"] {
