@@ -4,10 +4,13 @@ mod arguments;
 mod commands;
 mod demo;
 mod failure;
+mod folds;
+mod monitor;
 mod new_plugin;
 mod options;
 mod prediction;
 mod show;
+mod slurm;
 mod validate;
 
 use failure::Failure;

@@ -8,7 +8,10 @@ use pipeline::{
     paths::{self, Paths, quoted},
 };
 use registry::{DEFAULT_TRAINER, Level, Registry};
-use std::{env, path::PathBuf};
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
 
 /// The options of every command.
 pub(crate) fn everywhere() -> [Arg; 3] {
@@ -64,17 +67,24 @@ impl PluginOptions {
         Ok(options)
     }
 
-    /// The same options for a command that runs in another folder, a space before each.
-    pub(crate) fn flags(&self) -> Result<String, Failure> {
-        let mut flags = String::new();
+    /// The same options for a command that runs in another folder.
+    pub(crate) fn arguments(&self) -> Result<Vec<String>, Failure> {
+        let mut arguments = vec![];
         for folder in &self.folders {
-            let found = std::path::absolute(folder).map_err(|source| Failure::Io { action: "find", path: folder.clone(), source })?;
-            flags.push_str(&format!(" --plugins-dir {}", quoted(&found)));
+            arguments.extend(["--plugins-dir".into(), absolute(folder)?.display().to_string()]);
         }
         if self.dev {
-            flags.push_str(" --dev-plugins");
+            arguments.push("--dev-plugins".into());
         }
-        Ok(flags)
+        if let Some(level) = self.level {
+            arguments.extend(["--plugin-trust".into(), level.to_string()]);
+        }
+        Ok(arguments)
+    }
+
+    /// The same as text, a space before each.
+    pub(crate) fn flags(&self) -> Result<String, Failure> {
+        Ok(self.arguments()?.iter().map(|argument| format!(" {}", quoted(Path::new(argument)))).collect())
     }
 
     pub(crate) fn open(&self) -> Result<Registry, Failure> {
@@ -92,6 +102,11 @@ pub(crate) struct DeviceOption {
 impl DeviceOption {
     pub(crate) fn parse(&self) -> Result<Device, Failure> {
         Ok(Device::parse(&self.device)?)
+    }
+
+    /// As it was given.
+    pub(crate) fn name(&self) -> &str {
+        &self.device
     }
 }
 
@@ -120,6 +135,11 @@ impl ProcessesOption {
     pub(crate) fn get(&self) -> Result<usize, Failure> {
         processes(self.processes, "nnUNet_def_n_proc", 8)
     }
+}
+
+/// The path for a command that runs in another folder.
+pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    std::path::absolute(path).map_err(|source| Failure::Io { action: "find", path: path.into(), source })
 }
 
 /// The trainer config as folders name it: the empty one has two names, and one folder.

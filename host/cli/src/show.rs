@@ -72,7 +72,8 @@ impl Write for Log {
     }
 }
 
-fn bar(template: &str) -> ProgressBar {
+/// A bar beside those that are there.
+pub(crate) fn bar(template: &str) -> ProgressBar {
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     BARS.add(ProgressBar::no_length().with_style(style))
 }
@@ -171,12 +172,17 @@ fn time_left(elapsed: Duration, done: usize, todo: usize) -> String {
     if done == 0 {
         return String::new();
     }
-    let seconds = (elapsed.as_secs_f64() / done as f64 * todo as f64).round() as u64;
+    format!(" {} left", duration(elapsed.mul_f64(todo as f64 / done as f64)))
+}
+
+/// `3h12`: the two largest units.
+pub(crate) fn duration(time: Duration) -> String {
+    let seconds = time.as_secs_f64().round() as u64;
     match (seconds / 86400, seconds / 3600 % 24, seconds / 60 % 60, seconds % 60) {
-        (0, 0, 0, s) => format!(" {s}s left"),
-        (0, 0, m, s) => format!(" {m}m{s:02} left"),
-        (0, h, m, _) => format!(" {h}h{m:02} left"),
-        (d, h, ..) => format!(" {d}d {h}h left"),
+        (0, 0, 0, s) => format!("{s}s"),
+        (0, 0, m, s) => format!("{m}m{s:02}"),
+        (0, h, m, _) => format!("{h}h{m:02}"),
+        (d, h, ..) => format!("{d}d {h}h"),
     }
 }
 

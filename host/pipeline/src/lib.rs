@@ -2,6 +2,7 @@
 
 pub mod augment;
 pub mod checkpoint;
+pub mod claim;
 pub mod convert;
 pub mod crossval;
 pub mod dataset;
@@ -29,6 +30,7 @@ pub mod select;
 pub mod share;
 pub mod splits;
 mod staging;
+pub mod status;
 #[cfg(test)]
 mod test_data;
 pub mod train;

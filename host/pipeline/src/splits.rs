@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use volume::numpy::{RandomState, kfold};
 
+use crate::claim::Claim;
 use crate::error::{Error, Result};
 use crate::json;
 
@@ -97,9 +98,13 @@ impl Splits {
     pub fn read_or_create(folder: &Path, cases: &[String]) -> Result<(Self, Vec<String>)> {
         let path = folder.join(FILE);
         if !path.exists() {
-            let splits = Self::create(cases)?;
-            json::write(&path, &splits)?;
-            return Ok((splits, Vec::new()));
+            // of several folds that begin at once, one writes the file and the others read it
+            let _claim = Claim::wait(&path)?;
+            if !path.exists() {
+                let splits = Self::create(cases)?;
+                json::write(&path, &splits)?;
+                return Ok((splits, Vec::new()));
+            }
         }
         let splits: Self = json::read(&path)?;
         let warnings = splits.check(cases).map_err(|what| Error::content(&path, what))?;

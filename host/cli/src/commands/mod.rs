@@ -2,6 +2,7 @@
 
 mod accumulate_crossval_results;
 mod apply_postprocessing;
+mod cluster;
 mod completions;
 mod convert_msd_dataset;
 mod convert_old_nnunet_dataset;
@@ -20,6 +21,7 @@ mod install_pretrained_model_from_zip;
 mod link;
 mod list_plugins;
 mod man;
+mod monitor;
 mod move_plans_between_datasets;
 mod new_plugin;
 mod package_plugin;
@@ -37,6 +39,7 @@ mod remove_plugin;
 mod report;
 mod sign_plugin;
 mod split;
+mod status;
 mod train;
 mod trust;
 mod validate_plugin;
@@ -53,6 +56,9 @@ const ALL: &[Entry] = &[
     Entry::nnunet::<preprocess::Preprocess>(),
     Entry::nnunet::<plan_and_preprocess::PlanAndPreprocess>(),
     Entry::nnunet::<train::Train>(),
+    Entry::own::<status::Status>(),
+    Entry::own::<monitor::Monitor>(),
+    Entry::own::<cluster::Cluster>(),
     Entry::nnunet::<predict::Predict>(),
     Entry::nnunet::<predict_from_modelfolder::PredictFromModelfolder>(),
     Entry::nnunet::<evaluate_folder::EvaluateFolder>(),

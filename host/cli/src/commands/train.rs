@@ -3,13 +3,14 @@
 use super::Run;
 use crate::{
     failure::Failure,
-    options::{DeviceOption, PluginOptions},
+    folds::{self, Job, SideBySide},
+    options::{DeviceOption, PluginOptions, absolute, trainer_folder},
     show,
 };
 use engine::Device;
 use pipeline::{
     paths::Paths,
-    train::{Fold, Outcome, TrainOptions, train},
+    train::{Fold, Outcome, TrainOptions, memory_needed, train},
 };
 use registry::DEFAULT_TRAINER;
 use signal_hook::{
@@ -26,7 +27,11 @@ use std::{
 
 /// Train a fold and validate it
 #[derive(clap::Parser)]
-#[command(name = "train")]
+#[command(
+    name = "train",
+    after_help = "Examples:\n  host train 4 3d_fullres 0 --npz\n  host train 4 3d_fullres 0 --c                      go on where it stopped\n  \
+                  host train 4 3d_fullres all --devices 0,1,2,3      five folds on four GPUs\n  host train 4 3d_fullres all --jobs 2 -device cpu   two folds at a time"
+)]
 pub(crate) struct Train {
     /// Dataset, by number or by folder name
     dataset: String,
@@ -44,7 +49,7 @@ pub(crate) struct Train {
     /// Checkpoint whose weights training starts from
     #[arg(long = "pretrained_weights", value_name = "FILE", conflicts_with = "resume")]
     pretrained: Option<PathBuf>,
-    /// Number of devices; more than one is not supported yet
+    /// Devices that one training is spread over; more than one is not supported yet
     #[arg(long = "num_gpus", value_name = "N", default_value_t = 1)]
     num_gpus: usize,
     /// All visible devices; not supported yet
@@ -85,6 +90,12 @@ pub(crate) struct Train {
     gpu_memory_target: Option<f64>,
     #[command(flatten)]
     device: DeviceOption,
+    /// With `all`: so many folds side by side, each a process of its own [default: one for each of --devices]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
+    /// With `all`: CUDA devices that the folds are spread over, such as 0,1,2,3
+    #[arg(long, value_name = "LIST", value_delimiter = ',', conflicts_with = "device")]
+    devices: Vec<usize>,
     #[command(flatten)]
     plugins: PluginOptions,
 }
@@ -107,13 +118,20 @@ impl std::str::FromStr for Folds {
 impl Run for Train {
     fn run(self) -> Result<(), Failure> {
         if self.ddp || self.num_gpus != 1 {
-            return Err(Failure::Plain("training on more than one device is not supported yet; leave out --ddp and -num_gpus".into()));
+            let instead = format!("host train {} {} all --devices 0,1", self.dataset, self.configuration);
+            return Err(Failure::Plain(format!(
+                "one training on several devices is not supported yet; leave out --ddp and -num_gpus, or train folds side by side, each on its own \
+                 device: `{instead}`"
+            )));
+        }
+        if self.jobs.is_some() || !self.devices.is_empty() {
+            return self.side_by_side();
         }
         let device = self.device.parse()?;
         let registry = self.plugins.open()?;
         let (paths, stop) = (Paths::from_env(), stopped_by_signals()?);
         for (index, &fold) in self.fold.0.iter().enumerate() {
-            match train(&paths, &registry, &self.options(fold, &device, &stop), &show::Training::new(stop.clone()))? {
+            match train(&paths, &registry, &self.options(fold, self.device.name(), &device, &stop)?, &show::Training::new(stop.clone()))? {
                 Outcome::Finished { folder, dice: Some(dice) } => show::line(&format!("{}: mean Dice {dice:.4}", folder.display())),
                 Outcome::Finished { folder, dice: None } => show::line(&format!("{}: trained", folder.display())),
                 Outcome::Stopped { epoch, iteration } => {
@@ -131,8 +149,63 @@ impl Run for Train {
 }
 
 impl Train {
-    fn options(&self, fold: Fold, device: &Device, stop: &Arc<AtomicBool>) -> TrainOptions {
-        TrainOptions {
+    /// The arguments that train `fold` in another folder or another process, but for --c and --val.
+    pub(crate) fn arguments(&self, fold: Fold, device: &str) -> Result<Vec<String>, Failure> {
+        let fold = if fold == Fold::All { "fold_all".to_owned() } else { fold.name() };
+        let mut arguments = vec!["train".to_owned(), self.dataset.clone(), self.configuration.clone(), fold];
+        let mut option = |name: &str, value: Option<String>| value.into_iter().for_each(|value| arguments.extend([name.to_owned(), value]));
+        let number = |value: Option<usize>| value.map(|value| value.to_string());
+        option("-tr", Some(self.trainer.clone()).filter(|name| name != DEFAULT_TRAINER));
+        option("-p", Some(self.plans.clone()).filter(|name| name != "nnUNetPlans"));
+        option("-device", Some(device.to_owned()).filter(|name| name != "auto"));
+        option("--pretrained_weights", self.pretrained.as_deref().map(absolute).transpose()?.map(|path| path.display().to_string()));
+        option("--epochs", number(self.epochs));
+        option("--iterations", number(self.iterations));
+        option("--val-iterations", number(self.val_iterations));
+        option("--patience", self.patience.map(|epochs| epochs.to_string()));
+        option("--seed", self.seed.map(|seed| seed.to_string()));
+        option("-gpu_memory_target", self.gpu_memory_target.map(|gib| gib.to_string()));
+        let flags = [(self.npz, "--npz"), (self.val_best, "--val_best"), (self.disable_checkpointing, "--disable_checkpointing")];
+        arguments.extend(flags.into_iter().filter(|(given, _)| *given).map(|(_, name)| name.to_owned()));
+        arguments.extend(self.plugins.arguments()?);
+        Ok(arguments)
+    }
+
+    /// Whether it says how a training goes on, or on which devices.
+    pub(crate) fn names_a_way(&self) -> bool {
+        self.resume || self.val || self.jobs.is_some() || !self.devices.is_empty() || self.ddp || self.num_gpus != 1
+    }
+
+    pub(crate) fn registry(&self) -> Result<registry::Registry, Failure> {
+        self.plugins.open()
+    }
+
+    fn side_by_side(&self) -> Result<(), Failure> {
+        if self.fold.0.len() == 1 {
+            return Err(Failure::usage("--jobs and --devices spread the folds of `all`; for one fold say -device cuda:N"));
+        }
+        let paths = Paths::from_env();
+        for device in &self.devices {
+            Device::parse(&format!("cuda:{device}"))?;
+        }
+        let at_a_time = self.jobs.map_or(self.devices.len(), usize::from).min(self.fold.0.len());
+        if self.devices.is_empty() && self.device.parse()?.is_cpu() && self.gpu_memory_target.is_none() {
+            let step = memory_needed(&paths, &self.plugins.open()?, &self.options(Fold::Number(0), "cpu", &Device::cpu(), &Arc::default())?)?;
+            folds::check_memory(at_a_time, step)?;
+        }
+        let model = paths.model(&paths.dataset(&self.dataset)?, trainer_folder(&self.trainer), &self.plans, &self.configuration)?;
+        let way = if self.resume { Some("--c") } else { self.val.then_some("--val") };
+        let job = |&fold: &Fold| {
+            let mut arguments = self.arguments(fold, self.device.name())?;
+            arguments.extend(way.map(str::to_owned));
+            Ok(Job { fold: fold.name(), folder: model.join(fold.folder()), arguments })
+        };
+        let jobs = self.fold.0.iter().map(job).collect::<Result<_, Failure>>()?;
+        folds::run(SideBySide { jobs, at_a_time, devices: self.devices.clone() })
+    }
+
+    pub(crate) fn options(&self, fold: Fold, device_name: &str, device: &Device, stop: &Arc<AtomicBool>) -> Result<TrainOptions, Failure> {
+        Ok(TrainOptions {
             dataset: self.dataset.clone(),
             configuration: self.configuration.clone(),
             fold,
@@ -151,8 +224,9 @@ impl Train {
             patience: self.patience.map(|epochs| epochs as usize),
             seed: self.seed,
             gpu_memory_target: self.gpu_memory_target,
+            command: self.arguments(fold, device_name)?,
             stop: stop.clone(),
-        }
+        })
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod after_training;
 mod budget;
+mod cluster;
 mod doctor;
 mod errors;
 mod help;
@@ -20,6 +21,7 @@ mod publishing;
 mod relabel;
 mod report;
 mod split;
+mod status;
 mod verify;
 
 use std::{

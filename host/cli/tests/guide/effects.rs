@@ -53,6 +53,7 @@ fn of_config(config: &TrainerConfig, patch: &[usize]) -> Settings {
         patience: None,
         seed: None,
         gpu_memory_target: None,
+        command: vec![],
         stop: Default::default(),
     };
     Settings::new(config, &options, &configuration, None).unwrap()

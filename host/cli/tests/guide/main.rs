@@ -6,6 +6,7 @@
 mod config_files;
 mod effects;
 mod extending;
+mod parallel;
 mod trainer_configs;
 #[allow(dead_code)] // each target uses its part
 #[path = "../training/tree.rs"]

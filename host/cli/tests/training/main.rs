@@ -8,5 +8,6 @@ mod losses;
 mod networks;
 mod panics;
 mod plugin_lock;
+mod side_by_side;
 mod stopped;
 mod tree;

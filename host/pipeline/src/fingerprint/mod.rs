@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use volume::files::atomic::remove_stale;
 
+use crate::claim::Claim;
 use crate::dataset::{Case, DatasetJson, training_cases, verify};
 use crate::error::{Error, Result};
 use crate::json;
@@ -82,8 +83,13 @@ pub fn run(paths: &Paths, dataset: &str, options: &Options, report: Report<'_>) 
     let (raw, folder) = (paths.raw()?.join(dataset), paths.preprocessed()?.join(dataset));
     let warnings = if options.verify_dataset_integrity { verify(&raw, options.num_processes, report)? } else { Vec::new() };
     let path = folder.join(FILE);
-    if path.exists() && !options.clean {
-        return Ok((Fingerprint::read(&folder)?, warnings));
+    let known = || -> Result<Option<Fingerprint>> { if path.exists() && !options.clean { Fingerprint::read(&folder).map(Some) } else { Ok(None) } };
+    if let Some(fingerprint) = known()? {
+        return Ok((fingerprint, warnings));
+    }
+    let _claim = Claim::wait(&path)?;
+    if let Some(fingerprint) = known()? {
+        return Ok((fingerprint, warnings));
     }
     let fingerprint = extract(&raw, &folder, options.num_processes, report)?;
     json::write(&path, &fingerprint)?;

@@ -7,6 +7,7 @@ use volume::files::atomic::copy_atomic;
 use volume::image::Reader;
 
 use super::{Estimate, Plans, plan_with};
+use crate::claim::Claim;
 use crate::dataset::{DatasetJson, training_cases};
 use crate::error::{Error, Result};
 use crate::fingerprint::Fingerprint;
@@ -76,6 +77,7 @@ pub fn run(paths: &Paths, dataset: &str, options: &Options, plugin: Option<&Hook
     }
     json.write(&folder)?;
     let path = folder.join(format!("{}.json", plans.plans_name));
+    let _claim = Claim::wait(&path)?;
     if path.exists() {
         plans.keep_configurations_of(Plans::read(&path)?);
     }
@@ -89,6 +91,7 @@ fn copy_splits(from: &std::path::Path, to: &std::path::Path) -> Result<()> {
     if !from.exists() {
         return Ok(());
     }
+    let _claim = Claim::wait(to)?;
     if !to.exists() {
         return Ok(copy_atomic(from, to)?);
     }

@@ -13,6 +13,7 @@ use volume::resample::compute_new_shape;
 
 use super::manifest::{self, Finished, Manifest, RawFiles};
 use super::{Plugins, PreprocessedCase, ground_truth, preprocess_with};
+use crate::claim::Claim;
 use crate::dataset::{Case, DatasetJson, read_labels_with, training_cases};
 use crate::error::{Error, Result};
 use crate::json;
@@ -88,9 +89,11 @@ pub fn run(paths: &Paths, registry: Option<&Registry>, dataset: &str, options: &
         let plugins = plugins.map_err(|e| lock::missing_of_plans(e, &[], &plans_file, name))?.unwrap_or_default();
         let cases_folder = folder.join(&configuration.data_identifier);
         let job = Job { plans: &plans, configuration: &configuration, dataset: &dataset, plugins: &plugins, folder: &cases_folder };
+        let _claim = Claim::wait(&cases_folder)?;
         job.run(&folder, &cases, &format!("preprocess {name}"), workers, report)?;
         link(&folder, name, &configuration.data_identifier)?;
     }
+    let _claim = Claim::wait(&folder.join(ground_truth::FOLDER))?;
     ground_truth::copy(&folder, &cases, &dataset)?;
     Ok(missing)
 }

@@ -18,6 +18,7 @@ pub(super) fn write(path: &Path, run: &Run<'_>, split: &Split) -> Result<()> {
             "fold": run.options.fold.name(),
             "device": run.options.device.name(),
             "seed": run.seed,
+            "command": run.options.command,
             "network": parts.architecture_name,
             "network_from": parts.architecture_from,
             "network_parameters": parts.trace.parameter_count(),

@@ -1,11 +1,35 @@
 //! Whether a training fits into memory, asked before it starts.
 
-use super::{TrainOptions, model::Parts, settings::Settings};
+use super::{
+    TrainOptions,
+    model::{Parts, task_of},
+    settings::Settings,
+};
 use crate::{
+    dataset::DatasetJson,
     error::{Error, Result},
     memory,
+    paths::Paths,
+    plan::Plans,
 };
-use engine::{OptimizerSpec, shape::Trace};
+use engine::{Device, OptimizerSpec, shape::Trace};
+use registry::Registry;
+
+/// Bytes that a step of the training takes that `options` ask for, from its plans and its network; the cases need not be preprocessed.
+///
+/// # Errors
+/// No plans, no such trainer config, or a network that does not fit them.
+pub fn memory_needed(paths: &Paths, registry: &Registry, options: &TrainOptions) -> Result<u64> {
+    let preprocessed = paths.preprocessed()?.join(paths.dataset(&options.dataset)?);
+    let config = registry.config(&options.trainer)?;
+    let configuration = Plans::read(&preprocessed.join(format!("{}.json", options.plans)))?.configuration(&options.configuration)?;
+    let dataset = DatasetJson::read(&preprocessed)?;
+    let labels = dataset.label_manager()?;
+    let settings = Settings::new(&config.config, options, &configuration, Some(registry))?;
+    let spec = configuration.network_spec(configuration.input_channels(&dataset, &labels), labels.num_outputs(), settings.deep_supervision);
+    let parts = Parts::new(registry, &config, &spec, task_of(&labels, &configuration), &settings, &Device::cpu(), 0)?;
+    Ok(step_bytes(&parts.trace, &settings))
+}
 
 /// Bytes of a training step: activations and gradients of a batch (see [`Trace`]), and of each parameter its value, its gradient and the
 /// optimizer's averages. Scratch space of kernels is not in it.

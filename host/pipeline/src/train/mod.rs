@@ -14,6 +14,7 @@ mod run;
 mod settings;
 
 pub use fold::Fold;
+pub use memory::memory_needed;
 pub use model::{Loaded, build_model, load_model};
 pub use run::{Outcome, train};
 pub use settings::{Settings, deep_supervision_weights, poly_lr};
@@ -63,6 +64,8 @@ pub struct TrainOptions {
     pub seed: Option<u64>,
     /// The memory that a step may take, GiB; what the processor has free if none, unknown on other devices.
     pub gpu_memory_target: Option<f64>,
+    /// The arguments of the program that make this training, `train DATASET CONFIG FOLD ...`, without those that go on with one; `debug.json` keeps them.
+    pub command: Vec<String>,
     /// Set from outside (a signal): the iteration is finished, a checkpoint written, and the run ends.
     pub stop: Arc<AtomicBool>,
 }

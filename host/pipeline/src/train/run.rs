@@ -12,6 +12,7 @@ use super::{
 use crate::{
     augment::{AugmentSpec, Pipeline},
     checkpoint::{self, Checkpoint, HostRecord, Logging},
+    claim::{self, Claim},
     dataset::{DatasetJson, LabelManager},
     error::{Error, Result},
     infer, json,
@@ -101,10 +102,12 @@ pub fn train(paths: &Paths, registry: &Registry, options: &TrainOptions, observe
         Ok(plugins) => plugins,
         Err(e) => return Err(lock::missing_of_plans(e, &lock::read(&folder)?, &plans_file, &options.configuration)),
     };
+    claim::wait_until_free(&preprocessed.join(&configuration.data_identifier))?;
     preprocess::check(&preprocessed, &plans, &configuration, &dataset, &plugins)?;
     let settings = Settings::new(&config.config, options, &configuration, Some(registry)).map_err(|e| lock::missing_in(&folder, e))?;
     let model_folder = paths.model(&name, &config.name, &options.plans, &options.configuration)?;
     std::fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
+    let _claim = Claim::take(&folder)?;
     // what a killed run left half written
     for place in [&model_folder, &folder] {
         volume::files::atomic::remove_stale(place)?;

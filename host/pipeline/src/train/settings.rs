@@ -357,6 +357,7 @@ mod tests {
             patience: None,
             seed: None,
             gpu_memory_target: None,
+            command: vec![],
             stop: Default::default(),
         };
         Settings::new(&serde_json::from_value(config).unwrap(), &options, &configuration(), registry)

@@ -4,12 +4,17 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+use std::time::{Duration, SystemTime};
 
 use super::{FileError, Result};
 
+/// After this long a writer on another machine, which cannot be asked, is taken for dead.
+const FORGOTTEN: Duration = Duration::from_secs(24 * 3600);
+
 /// Writes `path` through `fill`: a reader sees the old file or the new one, never a part.
 ///
-/// The bytes go to `.{name}.{process id}.tmp` in the same folder, are flushed and synced, and take the place of `path`
+/// The bytes go to `.{name}.{machine}.{process id}.tmp` in the same folder, are flushed and synced, and take the place of `path`
 /// by a rename; the folder is synced after it. On an error the temporary file is removed and `path` is as it was.
 ///
 /// # Errors
@@ -47,7 +52,8 @@ pub fn copy_atomic(from: &Path, to: &Path) -> Result<()> {
 /// Removes the temporary files and folders that writers which were killed left in `folder`; returns how many.
 ///
 /// One goes when its name is one that [`temp_path`] makes and the process in its name is not running; on systems
-/// without `/proc` only the own process counts as running. A folder that does not exist has none.
+/// without `/proc` only the own process counts as running. Those of other machines, which write in a shared folder at the same time, go once they
+/// are a day old. A folder that does not exist has none.
 ///
 /// # Errors
 /// The folder cannot be listed, or something in it not removed.
@@ -60,8 +66,12 @@ pub fn remove_stale(folder: &Path) -> Result<usize> {
     let mut removed = 0;
     for entry in entries {
         let path = entry.map_err(FileError::io("list", folder))?.path();
-        let Some(pid) = path.file_name().and_then(|n| writer_of(&n.to_string_lossy())) else { continue };
-        if !is_running(pid) {
+        let Some(writer) = path.file_name().and_then(|n| writer_of(&n.to_string_lossy())) else { continue };
+        let dead = match writer {
+            Writer::Here(pid) => !is_running(pid),
+            Writer::Elsewhere => is_forgotten(&path),
+        };
+        if dead {
             let gone = if path.is_dir() && !path.is_symlink() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
             gone.map_err(FileError::io("remove", &path))?;
             removed += 1;
@@ -86,7 +96,7 @@ fn fill_and_rename<E: From<FileError>>(
     Ok(())
 }
 
-/// `.{name}.{process id}.tmp` beside `path`, where what becomes `path` is made.
+/// `.{name}.{machine}.{process id}.tmp` beside `path`, where what becomes `path` is made.
 ///
 /// # Errors
 /// The path names no file.
@@ -97,7 +107,7 @@ pub fn temp_path(path: &Path) -> Result<PathBuf> {
     };
     let mut temp = OsString::from(".");
     temp.push(name);
-    temp.push(format!(".{}.tmp", std::process::id()));
+    temp.push(format!(".{}.{}.tmp", machine(), std::process::id()));
     Ok(folder_of(path).join(temp))
 }
 
@@ -116,10 +126,32 @@ fn sync_folder(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The process id in a temporary file's name.
-fn writer_of(name: &str) -> Option<u32> {
+/// The name of this machine; two that share a folder have two names.
+pub fn machine() -> &'static str {
+    static NAME: LazyLock<String> = LazyLock::new(|| {
+        let name = sysinfo::System::host_name().unwrap_or_default();
+        let plain: String = name.chars().map(|c| if c.is_alphanumeric() || "-._".contains(c) { c } else { '-' }).take(64).collect();
+        if plain.is_empty() { "localhost".into() } else { plain }
+    });
+    &NAME
+}
+
+enum Writer {
+    Here(u32),
+    Elsewhere,
+}
+
+/// Whose temporary file it is, by its name.
+fn writer_of(name: &str) -> Option<Writer> {
     let (stem, pid) = name.strip_prefix('.')?.strip_suffix(".tmp")?.rsplit_once('.')?;
-    if stem.is_empty() { None } else { pid.parse().ok() }
+    let pid = pid.parse().ok().filter(|_| !stem.is_empty())?;
+    let here = stem.strip_suffix(machine()).and_then(|stem| stem.strip_suffix('.')).is_some_and(|stem| !stem.is_empty());
+    Some(if here { Writer::Here(pid) } else { Writer::Elsewhere })
+}
+
+fn is_forgotten(path: &Path) -> bool {
+    let changed = fs::symlink_metadata(path).and_then(|about| about.modified()).ok();
+    changed.and_then(|at| SystemTime::now().duration_since(at).ok()).is_some_and(|age| age > FORGOTTEN)
 }
 
 fn is_running(pid: u32) -> bool {
@@ -159,7 +191,7 @@ mod tests {
             out.write_all(b"new").unwrap();
             out.flush().unwrap();
             assert_eq!(fs::read(&path).unwrap(), b"old");
-            assert_eq!(names(dir.path()), [format!(".a.{}.tmp", std::process::id()), "a".into()]);
+            assert_eq!(names(dir.path()), [format!(".a.{}.{}.tmp", machine(), std::process::id()), "a".into()]);
             Ok::<_, FileError>(())
         })
         .unwrap();
@@ -179,13 +211,17 @@ mod tests {
     #[test]
     fn only_temporary_files_of_dead_writers_are_swept() {
         let dir = tempfile::tempdir().unwrap();
-        let own = format!(".x.{}.tmp", std::process::id());
-        let kept = [own.as_str(), ".hidden", "y.4294967294.tmp", ".z.tmp", "case.npz"];
-        for name in kept.iter().chain(&[".x.npz.4294967294.tmp"]) {
+        let of = |machine: &str, pid: u32| format!(".x.npz.{machine}.{pid}.tmp");
+        let (own, dead, other) = (of(machine(), std::process::id()), of(machine(), u32::MAX - 1), of("elsewhere", u32::MAX - 1));
+        let forgotten = of("elsewhere", 7);
+        let kept = [own.as_str(), ".hidden", "y.4294967294.tmp", ".z.tmp", "case.npz", &other];
+        for name in kept.iter().copied().chain([dead.as_str(), &forgotten]) {
             fs::write(dir.path().join(name), b"x").unwrap();
         }
-        fs::create_dir_all(dir.path().join(".folder.4294967294.tmp/inside")).unwrap();
-        assert_eq!(remove_stale(dir.path()).unwrap(), 2);
+        let long_ago = SystemTime::now() - 2 * FORGOTTEN;
+        File::options().write(true).open(dir.path().join(&forgotten)).unwrap().set_modified(long_ago).unwrap();
+        fs::create_dir_all(dir.path().join(format!(".folder.{}.4294967294.tmp/inside", machine()))).unwrap();
+        assert_eq!(remove_stale(dir.path()).unwrap(), 3);
         let mut kept = kept.map(String::from);
         kept.sort();
         assert_eq!(names(dir.path()), kept);
