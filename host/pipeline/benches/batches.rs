@@ -95,6 +95,7 @@ fn options() -> TrainOptions {
         patience: None,
         seed: Some(1),
         gpu_memory_target: None,
+        command: vec![],
         stop: Arc::default(),
     }
 }

@@ -12,10 +12,15 @@ pub fn set_budget(bytes: u64) {
     let _ = BUDGET.set(bytes);
 }
 
+/// What [`set_budget`] said.
+pub fn budget() -> Option<u64> {
+    BUDGET.get().copied()
+}
+
 /// Bytes that can still be had: what the system has free, or less where a control group or [`set_budget`] limits it. `u64::MAX` where nobody
 /// can say.
 pub fn available() -> u64 {
-    BUDGET.get().map_or(u64::MAX, |budget| budget.saturating_sub(taken())).min(free())
+    budget().map_or(u64::MAX, |bytes| bytes.saturating_sub(taken())).min(free())
 }
 
 /// Bytes that this process holds now.

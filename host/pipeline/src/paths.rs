@@ -94,6 +94,12 @@ impl Paths {
         entries.filter(is_it).collect()
     }
 
+    /// The variables that name these folders to another process, for those that are known.
+    pub fn variables(&self) -> Vec<(&'static str, &Path)> {
+        let all = [("nnUNet_raw", &self.raw), ("nnUNet_preprocessed", &self.preprocessed), ("nnUNet_results", &self.results)];
+        all.into_iter().filter_map(|(name, folder)| Some((name, folder.as_deref()?))).collect()
+    }
+
     fn all(&self) -> impl Iterator<Item = &PathBuf> {
         [&self.preprocessed, &self.raw, &self.results].into_iter().flatten()
     }

@@ -108,11 +108,7 @@ impl Slurm {
         };
         let array = Array {
             program: std::env::current_exe().map_err(|source| Failure::Io { action: "find", path: "host".into(), source })?,
-            variables: [("nnUNet_raw", paths.raw()), ("nnUNet_preprocessed", paths.preprocessed()), ("nnUNet_results", paths.results())]
-                .into_iter()
-                .filter_map(|(name, folder)| Some((name, absolute(folder.ok()?))))
-                .map(|(name, folder)| Ok((name, folder?)))
-                .collect::<Result<_, Failure>>()?,
+            variables: paths.variables().into_iter().map(|(name, folder)| Ok((name, absolute(folder)?))).collect::<Result<_, Failure>>()?,
             arguments: train.first().map(|options| options.command.clone()).unwrap_or_default(),
             name: dataset,
             configurations: self.configurations.clone(),

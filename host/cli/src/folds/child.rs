@@ -2,6 +2,7 @@
 
 use super::Job;
 use crate::failure::Failure;
+use pipeline::paths::Paths;
 use std::{
     fs::{self, File},
     path::{Path, PathBuf},
@@ -19,15 +20,18 @@ impl Child {
         job.folder.join("output.log")
     }
 
-    /// Starts it with its share of the threads.
-    pub(super) fn start(job: &Job, device: Option<&usize>, threads: usize) -> Result<Self, Failure> {
+    /// Starts it with its share of the threads, and of the memory (bytes) where that is limited.
+    pub(super) fn start(job: &Job, device: Option<&usize>, threads: usize, memory: Option<u64>) -> Result<Self, Failure> {
         let path = Self::log(job);
         fs::create_dir_all(&job.folder).map_err(|source| Failure::Io { action: "create", path: job.folder.clone(), source })?;
         let failed = |source| Failure::Io { action: "write", path: path.clone(), source };
         let log = File::create(&path).map_err(failed)?;
         let program = std::env::current_exe().map_err(|source| Failure::Io { action: "find", path: "host".into(), source })?;
         let mut command = Command::new(&program);
-        command.args(&job.arguments).env("RAYON_NUM_THREADS", threads.to_string());
+        command.args(&job.arguments).env("RAYON_NUM_THREADS", threads.to_string()).envs(Paths::from_env().variables());
+        if let Some(bytes) = memory {
+            command.args(["--max-ram", &(bytes as f64 / f64::from(1 << 30)).to_string()]);
+        }
         if std::env::var_os("nnUNet_n_proc_DA").is_none() {
             command.env("nnUNet_n_proc_DA", threads.min(12).to_string());
         }

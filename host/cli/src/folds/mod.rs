@@ -71,7 +71,8 @@ pub(crate) fn check_memory(at_a_time: usize, step: u64) -> Result<(), Failure> {
 /// Trains them. The failure of one does not end the others.
 pub(crate) fn run(all: SideBySide) -> Result<(), Failure> {
     let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(|error| Failure::Plain(format!("cannot watch for signals: {error}")))?;
-    let threads = (threads() / all.at_a_time.max(1)).max(1);
+    let at_a_time = all.at_a_time.max(1);
+    let (threads, memory) = ((threads() / at_a_time).max(1), memory::budget().map(|bytes| bytes / at_a_time as u64));
     let total = all.jobs.len();
     let mut waiting: VecDeque<Job> = all.jobs.into();
     let mut places: Vec<Option<Running>> = (0..all.at_a_time).map(|_| None).collect();
@@ -86,7 +87,7 @@ pub(crate) fn run(all: SideBySide) -> Result<(), Failure> {
                 device.map_or(String::new(), |d| format!(" on cuda:{d}")),
                 Child::log(&job).display()
             ));
-            match Running::start(job, device, threads) {
+            match Running::start(job, device, threads, memory) {
                 Ok(running) => *slot = Some(running),
                 Err(why) => failed.push(why.to_string()),
             }
@@ -150,8 +151,8 @@ struct Running {
 }
 
 impl Running {
-    fn start(job: Job, device: Option<&usize>, threads: usize) -> Result<Self, Failure> {
-        let child = Child::start(&job, device, threads)?;
+    fn start(job: Job, device: Option<&usize>, threads: usize, memory: Option<u64>) -> Result<Self, Failure> {
+        let child = Child::start(&job, device, threads, memory)?;
         let bar = io::stderr().is_terminal().then(|| show::bar("{msg}").with_message(format!("fold {}", job.fold)));
         // a fold that goes on has told its first epochs in an earlier run
         let told = status::epochs(&job.folder).map_or(0, |epochs| epochs.len());
