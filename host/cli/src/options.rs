@@ -107,8 +107,3 @@ pub(crate) fn processes(given: Option<usize>, variable: &str, default: usize) ->
 pub(crate) fn named(variable: &str) -> Option<String> {
     env::var(variable).ok().filter(|value| !value.trim().is_empty())
 }
-
-/// Whether a variable is set to yes, as nnU-Net reads it.
-pub(crate) fn is_on(variable: &str) -> bool {
-    env::var(variable).is_ok_and(|value| ["1", "t", "true", "y", "yes", "on"].contains(&value.trim().to_lowercase().as_str()))
-}

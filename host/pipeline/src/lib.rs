@@ -29,6 +29,7 @@ pub mod select;
 pub mod share;
 pub mod splits;
 mod staging;
+pub mod switch;
 #[cfg(test)]
 mod test_data;
 pub mod train;

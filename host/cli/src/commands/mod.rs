@@ -41,8 +41,9 @@ mod trust;
 mod validate_plugin;
 mod verify;
 
-use crate::{arguments::PREFIX, failure::Failure, options, show};
+use crate::{arguments::PREFIX, failure::Failure, show};
 use clap::{Arg, ArgAction, ArgMatches, Parser, error::ErrorKind};
+use pipeline::switch;
 use std::ffi::OsString;
 
 /// In the order of the help.
@@ -136,7 +137,8 @@ pub(crate) struct Call {
 impl Call {
     /// Does it.
     pub(crate) fn run(self) -> Result<(), Failure> {
-        show::log(self.matches.get_flag("verbose") || options::is_on("nnUNet_verbose"));
+        let asked = switch::read("nnUNet_verbose")?.unwrap_or(false);
+        show::log(asked || self.matches.get_flag("verbose"));
         (self.run)(&self.matches)
     }
 }

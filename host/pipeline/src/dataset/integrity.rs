@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use ndarray::ArrayView4;
-use volume::image::{Difference, Geometry, Reader};
+use volume::image::{Difference, Geometry, Reader, ends_of_i16};
 
 use super::cases::{case_of, missing_channel};
 use super::{Case, DatasetJson, LabelManager, read_labels_with, training_cases};
@@ -13,6 +13,8 @@ use crate::progress::{Report, for_each_case};
 
 /// Names in a list, at most; the rest is counted.
 const LISTED: usize = 5;
+/// How near to the end of its type a value is taken to be there, as a share of the type's range.
+const NEAR: f64 = 1e-3;
 
 /// What an inspection of a raw dataset found.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -222,6 +224,7 @@ impl Checker<'_> {
             };
             channels += image.data.shape()[0];
             findings.problems.extend(not_finite(file, image.data.view()));
+            findings.warnings.extend(overflowed(file, image.data.view()));
             let (_, depth, height, width) = image.data.dim();
             let found = Grid { file, shape: [depth, height, width], geometry: image.geometry };
             match &grid {
@@ -243,6 +246,27 @@ fn not_finite(file: &Path, data: ArrayView4<'_, f32>) -> Option<String> {
     let infinite = data.iter().filter(|value| value.is_infinite()).count();
     let (count, what) = if nans > 0 { (nans, "NaN") } else { (infinite, "infinite") };
     (count > 0).then(|| format!("{count} voxel(s) of the image are {what} ({}); replace them by a number such as 0", file.display()))
+}
+
+/// Integers of 16 bits that reach both ends of their type: what was too large came back at the other end.
+fn overflowed(file: &Path, data: ArrayView4<'_, f32>) -> Option<String> {
+    let (low, high) = data.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), &value| (low.min(value), high.max(value)));
+    let (low, high) = (f64::from(low), f64::from(high));
+    let reaches = |value: f64, end: f64, range: f64| (value - end).abs() <= NEAR * range;
+    // both ends are as far from 0, so an image that is not needs no look at its type
+    if !reaches(low, -high, high - low) {
+        return None;
+    }
+    let [least, greatest] = ends_of_i16(file).ok()??;
+    let range = (greatest - least).abs();
+    let both = range > 0.0 && reaches(low, least.min(greatest), range) && reaches(high, greatest.max(least), range);
+    both.then(|| {
+        format!(
+            "{} has values from {low:.3} to {high:.3}, which are both ends of its 16-bit integers, so they probably overflowed; export it anew with \
+             more bits (f32) or a larger step",
+            file.display()
+        )
+    })
 }
 
 /// Shape and spacing must be the same; another origin or direction is a warning.

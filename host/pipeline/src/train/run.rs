@@ -1,13 +1,14 @@
 //! The epochs.
 
 use super::{
-    Fold, Iteration, Observer, TrainOptions, benchmark, curves, debug,
+    Fold, Iteration, Observer, TrainOptions, benchmark, curves, debug, diagram,
     events::Events,
     journal::{Journal, now},
     memory, metrics,
     model::{Parts, forward_bytes, task_of},
     pseudo_dice::{PseudoDice, nanmean},
     settings::Settings,
+    variables,
 };
 use crate::{
     augment::{AugmentSpec, Pipeline},
@@ -102,6 +103,7 @@ pub fn train(paths: &Paths, registry: &Registry, options: &TrainOptions, observe
     let plugins = preprocess::Plugins::of(registry, &plans, &configuration, &dataset)?;
     preprocess::check(&preprocessed, &plans, &configuration, &dataset, &plugins)?;
     let settings = Settings::new(&config.config, options, &configuration, Some(registry))?;
+    let (computing, switches) = variables::describe(&options.device)?;
     let model_folder = paths.model(&name, &config.name, &options.plans, &options.configuration)?;
     let folder = fold_of(&config.name)?;
     std::fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
@@ -155,7 +157,8 @@ pub fn train(paths: &Paths, registry: &Registry, options: &TrainOptions, observe
     };
     let mut journal = Journal::open(&run.folder, found.is_some(), observer)?;
     let differs = lock::differences(&before, &Kind::ALL, registry).into_iter().map(|what| format!("the checkpoint was {what}"));
-    for warning in warnings.into_iter().chain(differs) {
+    journal.line(&computing)?;
+    for warning in switches.into_iter().chain(warnings).chain(differs) {
         journal.line(&format!("warning: {warning}"))?;
     }
     run.begin(found, &split, &mut journal)?;
@@ -249,6 +252,7 @@ impl Run<'_> {
         journal.line(&format!("{epochs} epochs of {iterations} training and {validation_iterations} validation iterations"))?;
         journal.line(&format!("{} training and {} validation cases, batch {batch_size}", split.train.len(), split.val.len()))?;
         debug::write(&self.folder.join("debug.json"), self, split)?;
+        diagram::write(&self.folder.join("network_architecture.pdf"), self)?;
         if let Some(c) = found {
             let weights: Vec<_> = c.weights.iter().map(|w| (w.name.clone(), w.shape.clone(), w.data.clone())).collect();
             self.parts.model.load(&weights)?;
