@@ -81,7 +81,7 @@ fn plain(tree: &Tree, said: &str) -> String {
     let home = tree.path("");
     let (real, given) = (home.canonicalize().unwrap(), home);
     let shown = |path: &Path| path.to_str().unwrap().trim_end_matches('/').to_owned();
-    let cut = |line: &&str| if line.len() > LONGEST { format!("{} ...", &line[..line.floor_char_boundary(LONGEST)]) } else { (*line).to_owned() };
+    let cut = |line: &&str| if line.len() > LONGEST { format!("{} ...", line.chars().take(LONGEST).collect::<String>()) } else { (*line).to_owned() };
     let lines: Vec<String> = lines.iter().map(cut).collect();
     lines.join("\n").replace(&shown(&real), "~").replace(&shown(&given), "~")
 }

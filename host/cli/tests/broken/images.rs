@@ -2,14 +2,10 @@
 
 use crate::{
     Tree,
-    case::{
-        Case,
-        Start::{Planned, Raw},
-        cut, raw,
-    },
+    case::{Case, Start::Raw, cut, raw},
     lab::files,
 };
-use ndarray::{Array4, Axis};
+use ndarray::Axis;
 use std::{fs, os::unix::fs::symlink};
 use volume::image::{Geometry, Image, read_image, read_segmentation, write_image, write_segmentation};
 
@@ -22,9 +18,14 @@ fn change(tree: &Tree, change: impl FnOnce(&mut Image)) {
     write_image(raw(tree, FIRST), &image.data, &image.geometry).unwrap();
 }
 
-/// Leaves the first `size` voxels of each image and label along z, y and x.
+/// Leaves `size` voxels of the middle of each image and label along z, y and x.
 fn crop(tree: &Tree, size: [usize; 3]) {
-    let part = |axis: usize| move |n: usize| ndarray::Slice::from(0..n.min(size[axis]));
+    let part = |axis: usize| {
+        move |n: usize| {
+            let kept = n.min(size[axis]);
+            ndarray::Slice::from((n - kept) / 2..(n - kept) / 2 + kept)
+        }
+    };
     for file in files(&raw(tree, "imagesTr"), ".nii.gz") {
         let Image { data, geometry } = read_image(&file).unwrap();
         let data = data.slice_each_axis(|axis| if axis.axis.index() == 0 { (..).into() } else { part(axis.axis.index() - 1)(axis.len) });
@@ -47,8 +48,8 @@ fn wrapped(tree: &Tree) {
     bytes[70..72].copy_from_slice(&4_i16.to_le_bytes());
     bytes[72..74].copy_from_slice(&16_i16.to_le_bytes());
     bytes[112..116].copy_from_slice(&0.001_f32.to_le_bytes());
-    // up to 160 in steps of 0.001 is beyond 32.767
-    bytes.extend(data.iter().flat_map(|value| ((value * 1000.0) as i64 as i16).to_le_bytes()));
+    // a ramp that goes on beyond the greatest, at the least
+    bytes.extend((0..data.len()).flat_map(|voxel| ((31 * voxel) as i16).to_le_bytes()));
     fs::write(raw(tree, FIRST), bytes).unwrap();
 }
 
@@ -67,7 +68,7 @@ pub(crate) const CASES: &[Case] = &[
     Case {
         input: "A channel too many",
         from: Raw,
-        breaks: |tree| drop(fs::copy(raw(tree, FIRST), raw(tree, "imagesTr/phantom_000_0001.nii.gz")).unwrap()),
+        breaks: |tree| fs::copy(raw(tree, FIRST), raw(tree, "imagesTr/phantom_000_0001.nii.gz")).map(drop).unwrap(),
         line: VERIFY,
         code: 1,
     },
@@ -151,16 +152,24 @@ pub(crate) const CASES: &[Case] = &[
         line: VERIFY,
         code: 1,
     },
-    Case { input: "Images of one voxel", from: Raw, breaks: |tree| crop(tree, [1, 1, 1]), line: "nnUNetv2_plan_and_preprocess -d 001", code: 1 },
     Case {
-        input: "An image of one voxel to predict",
-        from: Planned,
+        input: "Images of one slice, which have no 3D configuration of low resolution",
+        from: Raw,
+        breaks: |tree| crop(tree, [1, 99, 99]),
+        line: "nnUNetv2_plan_and_preprocess -d 001",
+        code: 0,
+    },
+    Case {
+        input: "Images of one voxel",
+        from: Raw,
         breaks: |tree| {
-            fs::create_dir(tree.path("INPUT")).unwrap();
-            let geometry = Geometry::of_spacing([1.0; 3]);
-            write_image(tree.path("INPUT/dot_0000.nii.gz"), &Array4::ones((1, 1, 1, 1)), &geometry).unwrap();
+            crop(tree, [1, 1, 1]);
+            for file in files(&raw(tree, "labelsTr"), ".nii.gz") {
+                let (labels, geometry) = read_segmentation(&file).unwrap();
+                write_segmentation(&file, &ndarray::Array3::ones(labels.raw_dim()), &geometry).unwrap();
+            }
         },
-        line: "nnUNetv2_predict -i INPUT -o OUTPUT -d 001 -c 3d_fullres -f 0 -device cpu",
+        line: "nnUNetv2_plan_and_preprocess -d 001; nnUNetv2_train 001 2d 0 -device cpu",
         code: 1,
     },
 ];

@@ -60,7 +60,7 @@ pub(crate) const CASES: &[Case] = &[
     Case {
         input: "A label image without an image",
         from: Raw,
-        breaks: |tree| drop(fs::copy(raw(tree, FIRST), raw(tree, "labelsTr/stranger.nii.gz")).unwrap()),
+        breaks: |tree| fs::copy(raw(tree, FIRST), raw(tree, "labelsTr/stranger.nii.gz")).map(drop).unwrap(),
         line: VERIFY,
         code: 0,
     },

@@ -124,11 +124,4 @@ pub(crate) const CASES: &[Case] = &[
         line: "nnUNetv2_train 001 3d_fullres 0 -pretrained_weights $nnUNet_results/Dataset001_Name/nnUNetTrainer__nnUNetPlans__2d/fold_0/checkpoint_final.pth -device cpu",
         code: 1,
     },
-    Case {
-        input: "A step that does not fit into the memory that is allowed",
-        from: Planned,
-        breaks: nothing,
-        line: "nnUNetv2_train 001 3d_fullres 0 -gpu_memory_target 0.00001 -device cpu",
-        code: 1,
-    },
 ];

@@ -49,11 +49,11 @@ fn row_75_network_architecture_pdf() {
     }
 }
 
-/// In the folder that the plans name, an array `data` of (C, z, y, x).
+/// In the guide's folder, which leads to the one that the plans name, an array `data` of (C, z, y, x).
 #[test]
 fn row_76_preprocessed_cases_are_npz_with_data() {
     let tree = Tree::planned();
-    let folder = tree.path("pre/Dataset001_Name/nnUNetPlans_3d_fullres");
+    let folder = tree.path("pre/Dataset001_Name/3d_fullres");
     assert_eq!(files(&folder, ".npz").len(), 5);
     let data = read_npz_array(&folder.join("phantom_000.npz"), "data").unwrap();
     assert_eq!((data.shape().len(), data.shape()[0]), (4, 1));

@@ -54,11 +54,16 @@ fn row_50_mirror() {
 #[test]
 fn row_51_original_and_mirrored_averaged() {
     let tree = Tree::with_models();
-    let spacing: Vec<f64> = serde_json::from_value(tree.plans()["configurations"]["3d_fullres"]["spacing"].clone()).unwrap();
+    // in the image's own order of axes
+    let plans = tree.plans();
+    let mut spacing = [0.0; 3];
+    for (axis, own) in plans["transpose_forward"].as_array().unwrap().iter().enumerate() {
+        spacing[own.as_u64().unwrap() as usize] = plans["configurations"]["3d_fullres"]["spacing"][axis].as_f64().unwrap();
+    }
     let far = |at: usize| (at as f32 - 3.5).abs();
     let image = Array4::from_shape_fn((1, 8, 8, 8), |(_, z, y, x)| 200.0 - 10.0 * far(z) - 7.0 * far(y) - 3.0 * far(x) * far(z));
     fs::create_dir(tree.path("INPUT")).unwrap();
-    write_image(tree.path("INPUT/box_0000.nii.gz"), &image, &Geometry::of_spacing([spacing[0], spacing[1], spacing[2]])).unwrap();
+    write_image(tree.path("INPUT/box_0000.nii.gz"), &image, &Geometry::of_spacing(spacing)).unwrap();
     let asymmetry = |p: &ArrayD<f32>| {
         [1, 2, 3].map(|axis| {
             let mut turned = p.clone();

@@ -7,7 +7,7 @@ use ndarray::ArrayView4;
 use volume::image::{Difference, Geometry, Reader, ends_of_i16};
 
 use super::cases::{case_of, missing_channel};
-use super::{Case, DatasetJson, LabelManager, read_labels_with, training_cases};
+use super::{Case, DatasetJson, LabelManager, read_labels_with, training_cases, values_in};
 use crate::error::{Error, Result};
 use crate::progress::{Report, for_each_case};
 
@@ -90,8 +90,10 @@ pub fn inspect(folder: &Path, workers: usize, report: Report<'_>) -> Result<Insp
 
 fn count(folder: &Path, dataset: &DatasetJson, cases: &[Case], all: &mut Inspection) {
     let (found, said) = (cases.len(), dataset.num_training);
-    if found != said {
-        let ending = &dataset.file_ending;
+    let ending = &dataset.file_ending;
+    if found == 0 {
+        all.problems.push(format!("there are no images imagesTr/CASE_0000{ending}; name them so, or correct `file_ending` in dataset.json"));
+    } else if found != said {
         all.problems.push(format!(
             "dataset.json: `numTraining` is {said}, but there are images of {found} cases ending in {ending}; set it to {found}, or add what is missing"
         ));
@@ -187,15 +189,8 @@ impl Checker<'_> {
         match read_labels_with(self.reader, &case.label, self.dataset) {
             Err(error) => findings.problems.push(error.to_string()),
             Ok((labels, geometry)) => {
-                findings.labels = labels.iter().copied().collect();
-                let unexpected = |label: &&i16| !self.labels.labels().contains(label) && Some(**label) != self.labels.ignore();
-                let unexpected: Vec<i16> = findings.labels.iter().filter(unexpected).copied().collect();
-                if !unexpected.is_empty() {
-                    let file = case.label.display();
-                    findings
-                        .problems
-                        .push(format!("{file} holds labels {unexpected:?}, which dataset.json does not name; name them there, or correct the image"));
-                }
+                findings.labels = values_in(&labels);
+                findings.problems.extend(self.labels.unnamed(&findings.labels).map(|what| format!("{} {what}", case.label.display())));
                 let (depth, height, width) = labels.dim();
                 let found = Grid { file: &case.label, shape: [depth, height, width], geometry };
                 if let Some(grid) = &grid {

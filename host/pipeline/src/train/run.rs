@@ -111,11 +111,10 @@ pub fn train(paths: &Paths, registry: &Registry, options: &TrainOptions, observe
     for place in [&model_folder, &folder] {
         volume::files::atomic::remove_stale(place)?;
     }
-    for (from, to) in [
-        (plans_file.clone(), "plans.json"),
-        (preprocessed.join("dataset.json"), "dataset.json"),
-        (preprocessed.join("dataset_fingerprint.json"), "dataset_fingerprint.json"),
-    ] {
+    let fingerprint = preprocessed.join("dataset_fingerprint.json");
+    // plans that were moved here from another dataset need none
+    let fingerprint = fingerprint.exists().then_some((fingerprint, "dataset_fingerprint.json"));
+    for (from, to) in [(plans_file.clone(), "plans.json"), (preprocessed.join("dataset.json"), "dataset.json")].into_iter().chain(fingerprint) {
         volume::files::atomic::copy_atomic(&from, &model_folder.join(to))?;
     }
 
@@ -158,7 +157,14 @@ pub fn train(paths: &Paths, registry: &Registry, options: &TrainOptions, observe
     let mut journal = Journal::open(&run.folder, found.is_some(), observer)?;
     let differs = lock::differences(&before, &Kind::ALL, registry).into_iter().map(|what| format!("the checkpoint was {what}"));
     journal.line(&computing)?;
-    for warning in switches.into_iter().chain(warnings).chain(differs) {
+    let others = (plans.dataset_name != name).then(|| {
+        format!(
+            "{} was made for {}; nnUNetv2_move_plans_between_datasets gives plans another dataset's name",
+            plans_file.display(),
+            plans.dataset_name
+        )
+    });
+    for warning in switches.into_iter().chain(others).chain(warnings).chain(differs) {
         journal.line(&format!("warning: {warning}"))?;
     }
     run.begin(found, &split, &mut journal)?;
@@ -281,7 +287,8 @@ impl Run<'_> {
             }
             let c = checkpoint::read(path)?;
             let weights: Vec<_> = c.weights.into_iter().map(|w| (w.name, w.shape, w.data)).collect();
-            let loaded = self.parts.model.load_except(&weights, &|name| name.contains(".seg_layers."))?;
+            let loaded = self.parts.model.load_except(&weights, &|name| name.contains(".seg_layers."));
+            let loaded = loaded.map_err(|error| Error::content(path, error.to_string()))?;
             journal.line(&format!("pretrained weights from {}: {} tensors, heads left out", path.display(), loaded.len()))?;
         }
         Ok(())
