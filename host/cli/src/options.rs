@@ -6,6 +6,7 @@ use engine::Device;
 use pipeline::{
     memory,
     paths::{self, Paths, quoted},
+    switch,
 };
 use registry::{DEFAULT_TRAINER, Level, Registry};
 use std::{
@@ -33,7 +34,8 @@ fn gib(text: &str) -> Result<u64, String> {
 
 /// Does what the options of every command say; comes before the command.
 pub(crate) fn apply_everywhere(matches: &ArgMatches) -> Result<(), Failure> {
-    show::log(matches.get_flag("verbose") || is_on("nnUNet_verbose"));
+    let asked = switch::read("nnUNet_verbose")?.unwrap_or(false);
+    show::log(asked || matches.get_flag("verbose"));
     if let Some(&bytes) = matches.get_one::<u64>("max-ram") {
         memory::set_budget(bytes);
     }
@@ -162,9 +164,4 @@ pub(crate) fn processes(given: Option<usize>, variable: &str, default: usize) ->
 /// What a variable names; nothing where it is empty.
 pub(crate) fn named(variable: &str) -> Option<String> {
     env::var(variable).ok().filter(|value| !value.trim().is_empty())
-}
-
-/// Whether a variable is set to yes, as nnU-Net reads it.
-pub(crate) fn is_on(variable: &str) -> bool {
-    env::var(variable).is_ok_and(|value| ["1", "t", "true", "y", "yes", "on"].contains(&value.trim().to_lowercase().as_str()))
 }

@@ -1,6 +1,6 @@
 //! Is this machine fit for the work, and what would make it fitter?
 
-use crate::{memory, paths::Paths};
+use crate::{memory, paths::Paths, switch};
 use engine::{Device, kernels};
 use registry::{Registry, RowState};
 use serde::Serialize;
@@ -151,10 +151,9 @@ fn variables() -> Vec<Finding> {
         let found = if good { value } else { format!("{value:?} is no number of processes") };
         Finding::new(&name, if good { State::Good } else { State::Bad }, found)
     });
-    let switches = switches.iter().filter_map(set).map(|(name, value)| {
-        let good = ["1", "t", "true", "y", "yes", "on", "0", "f", "false", "n", "no", "off"].contains(&value.trim().to_lowercase().as_str());
-        let found = if good { value } else { format!("{value:?} is neither true nor false, and counts as false") };
-        Finding::new(&name, if good { State::Good } else { State::Note }, found)
+    let switches = switches.iter().filter_map(set).map(|(name, value)| match switch::read(&name) {
+        Ok(_) => Finding::new(&name, State::Good, value),
+        Err(error) => Finding::new(&name, State::Bad, error.to_string()),
     });
     numbers.chain(switches).collect()
 }

@@ -31,6 +31,7 @@ pub mod share;
 pub mod splits;
 mod staging;
 pub mod status;
+pub mod switch;
 #[cfg(test)]
 mod test_data;
 pub mod train;

@@ -106,7 +106,12 @@ impl Splits {
                 return Ok((splits, Vec::new()));
             }
         }
-        let splits: Self = json::read(&path)?;
+        let splits: Self = json::read(&path).map_err(|error| match error {
+            Error::Content { path, what } => {
+                Error::Content { path, what: format!(r#"{what}; wanted a list such as [{{"train": ["case_001"], "val": ["case_002"]}}]"#) }
+            }
+            other => other,
+        })?;
         let warnings = splits.check(cases).map_err(|what| Error::content(&path, what))?;
         Ok((splits, warnings))
     }
@@ -116,10 +121,13 @@ impl Splits {
         for (fold, Split { train, val }) in self.0.iter().enumerate() {
             let unknown: Vec<&str> = train.iter().chain(val).filter(|case| !cases.contains(case)).map(String::as_str).collect();
             if !unknown.is_empty() {
-                problems.push(format!("fold {fold} names cases that the dataset does not have: {}", unknown.join(", ")));
+                problems.push(format!(
+                    "fold {fold} names cases that the dataset does not have: {}; cases are named without channel and ending",
+                    unknown.join(", ")
+                ));
             }
             if train.is_empty() || val.is_empty() {
-                problems.push(format!("fold {fold} has {} training and {} validation cases", train.len(), val.len()));
+                problems.push(format!("fold {fold} has {} training and {} validation cases; each needs one", train.len(), val.len()));
             }
             let both: Vec<&str> = train.iter().filter(|case| val.contains(case)).map(String::as_str).collect();
             if !both.is_empty() {

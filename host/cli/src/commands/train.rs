@@ -133,7 +133,9 @@ impl Run for Train {
         for (index, &fold) in self.fold.0.iter().enumerate() {
             match train(&paths, &registry, &self.options(fold, self.device.name(), &device, &stop)?, &show::Training::new(stop.clone()))? {
                 Outcome::Finished { folder, dice: Some(dice) } => show::line(&format!("{}: mean Dice {dice:.4}", folder.display())),
-                Outcome::Finished { folder, dice: None } => show::line(&format!("{}: trained", folder.display())),
+                Outcome::Finished { folder, dice: None } => {
+                    show::line(&format!("{}: trained; there was no validation, so nothing says how good it is", folder.display()));
+                }
                 Outcome::Stopped { epoch, iteration } => {
                     let text = format!("stopped in fold {fold} after {epoch} epochs and {iteration} iterations");
                     let how = if self.disable_checkpointing { "without checkpoints it begins anew" } else { "the same command with --c goes on" };

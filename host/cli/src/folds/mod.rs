@@ -9,7 +9,7 @@ use crate::{
 };
 use child::Child;
 use indicatif::ProgressBar;
-use pipeline::{paths::quoted, status};
+use pipeline::{memory, paths::quoted, status};
 use signal_hook::{
     consts::{SIGINT, SIGTERM},
     iterator::Signals,
@@ -55,7 +55,7 @@ pub(crate) struct SideBySide {
 
 /// Refuses so many trainings on the processor at a time that their steps do not fit into memory together.
 pub(crate) fn check_memory(at_a_time: usize, step: u64) -> Result<(), Failure> {
-    let (free, gib) = (pipeline::memory::available(), |bytes: u64| bytes as f64 / f64::from(1 << 30));
+    let (free, gib) = (memory::available(), |bytes: u64| bytes as f64 / f64::from(1 << 30));
     let fit = usize::try_from(free / step.max(1)).unwrap_or(usize::MAX);
     if at_a_time <= fit {
         return Ok(());

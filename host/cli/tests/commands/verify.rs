@@ -3,7 +3,7 @@
 use crate::User;
 use insta::assert_snapshot;
 use ndarray::{Array3, Array4};
-use std::fs;
+use std::{fs, path::PathBuf};
 use volume::image::{Geometry, read_header, read_segmentation, write_image, write_segmentation};
 
 /// Cases a to e of (4, 5, 6) voxels, as they should be.
@@ -72,4 +72,19 @@ fn repaired_copies_are_shown_before_they_are_written() {
     fs::rename(copy, original).unwrap();
     assert_eq!(user.host_with_folders("verify -d 1 --np 1").code, Some(0));
     assert!(user.host("verify -d 1 --yes").failed_with(2).contains("--fix-geometry"));
+}
+
+/// Images of the lesions in steps of 0.001, stored in 16 bits; the hippocampus was stored as it should be.
+#[test]
+fn real_images_that_overflowed() {
+    let Some(raw) = std::env::var_os("NNUNET_TEST_DATA").map(PathBuf::from) else {
+        return eprintln!("skipped: NNUNET_TEST_DATA is not set");
+    };
+    let user = User::new();
+    for (dataset, wanted) in [("Dataset010_MSLesions", 64), ("Dataset004_Hippocampus", 0)] {
+        let done = user.run(&user.path("host"), &format!("verify -d {dataset}"), &[("nnUNet_raw", raw.clone())]);
+        assert_eq!(done.code, Some(0), "{}", done.err);
+        let warned = done.err.lines().filter(|line| line.starts_with("warning: ") && line.contains(".nii.gz has values from -32.76")).count();
+        assert_eq!((warned, done.err.matches("so they probably overflowed").count()), (wanted, wanted), "{}", done.err);
+    }
 }

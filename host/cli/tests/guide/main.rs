@@ -4,15 +4,23 @@
 #![allow(clippy::unwrap_used)]
 
 mod config_files;
+mod debugging;
+mod editing_plans;
 mod effects;
 mod extending;
+mod flags;
+mod inference;
+mod lab;
 mod parallel;
+mod performance;
+mod scenarios;
 mod trainer_configs;
+mod training;
 #[allow(dead_code)] // each target uses its part
 #[path = "../training/tree.rs"]
 mod tree;
 
-use pipeline::checkpoint::{self, Checkpoint};
+use lab::{Fold, copy};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -92,33 +100,5 @@ impl Tree {
 
     fn fold(&self, config: &str) -> Fold {
         Fold(self.path("res").join(&self.dataset).join(format!("{config}__nnUNetPlans__small/fold_0")))
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
-        let target = to.join(entry.file_name());
-        match entry.path().is_dir() {
-            true => copy(&entry.path(), &target),
-            false => drop(fs::copy(entry.path(), target).unwrap()),
-        }
-    }
-}
-
-/// The folder of a trained fold.
-struct Fold(PathBuf);
-
-impl Fold {
-    fn checkpoint(&self) -> Checkpoint {
-        checkpoint::read(&self.0.join("checkpoint_final.pth")).unwrap()
-    }
-
-    fn log(&self) -> String {
-        fs::read_to_string(self.0.join("training_log.txt")).unwrap()
-    }
-
-    fn debug(&self) -> serde_json::Value {
-        pipeline::json::read(&self.0.join("debug.json")).unwrap()
     }
 }

@@ -15,7 +15,8 @@ use tempfile::TempDir;
 /// A user's folders: `raw`, `pre` (preprocessed), `res` (results) and `out` (predictions).
 pub(crate) struct Tree {
     dir: TempDir,
-    raw: PathBuf,
+    /// The folder of raw datasets.
+    pub(crate) raw: PathBuf,
     /// The dataset's folder name.
     pub(crate) dataset: String,
 }
@@ -23,11 +24,15 @@ pub(crate) struct Tree {
 impl Tree {
     /// Of a small phantom dataset.
     pub(crate) fn phantom() -> Self {
+        Tree::of_phantom(&PhantomSpec { cases: 6, test_cases: 2, shape: vec![24, 28, 26], ..PhantomSpec::default() })
+    }
+
+    /// Of a phantom dataset as `spec` says.
+    pub(crate) fn of_phantom(spec: &PhantomSpec) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let spec = PhantomSpec { cases: 6, test_cases: 2, shape: vec![24, 28, 26], ..PhantomSpec::default() };
         let raw = dir.path().join("raw");
-        phantom::write(&raw, &spec).unwrap();
-        Tree { dir, raw, dataset: spec.dataset }
+        phantom::write(&raw, spec).unwrap();
+        Tree { dir, raw, dataset: spec.dataset.clone() }
     }
 
     /// Of a dataset in a folder of raw datasets.
@@ -69,15 +74,22 @@ impl Tree {
         json::write(&path, &plans).unwrap();
     }
 
-    /// `host LINE` with the folders' variables; it runs in the tree's own folder and says nothing on the terminal.
+    /// `host LINE`, as [`Tree::command`].
     pub(crate) fn host(&self, line: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_host"));
+        let mut command = self.command(env!("CARGO_BIN_EXE_host"));
+        command.args(line.split_whitespace());
+        command
+    }
+
+    /// A program with the folders' variables; it runs in the tree's own folder and says nothing on the terminal.
+    pub(crate) fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
         for (name, folder) in [("nnUNet_raw", self.raw.clone()), ("nnUNet_preprocessed", self.path("pre")), ("nnUNet_results", self.path("res"))] {
             fs::create_dir_all(&folder).unwrap();
             command.env(name, folder);
         }
         command.env("XDG_CACHE_HOME", self.path("cache")).env("XDG_DATA_HOME", self.path("data")).env_remove("NNUNET_PLUGINS");
-        command.args(line.split_whitespace()).current_dir(self.dir.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.current_dir(self.dir.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
 

@@ -101,6 +101,9 @@ fn optimizer(value: &Value, pth: &Pth, weights: &[Weight], path: &Path) -> Resul
 pub fn read(path: &Path) -> Result<Checkpoint> {
     let pth = read_pth(path)?;
     let root = &pth.root;
+    if root.get("nnssl_adaptation_plan").is_some() {
+        return Err(Error::content(path, "is a checkpoint of nnssl's self-supervised pretraining, which is not supported; give one of nnU-Net"));
+    }
     let missing = |key: &str| Error::content(path, format!("holds no `{key}`; it is no checkpoint of nnU-Net"));
     let state_dict = root.get("network_weights").ok_or_else(|| missing("network_weights"))?;
     let mut weights = Vec::new();

@@ -4,15 +4,17 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use ndarray::ArrayView4;
-use volume::image::{Difference, Geometry, Reader};
+use volume::image::{Difference, Geometry, Reader, ends_of_i16};
 
 use super::cases::{case_of, missing_channel};
-use super::{Case, DatasetJson, LabelManager, read_labels_with, training_cases};
+use super::{Case, DatasetJson, LabelManager, read_labels_with, training_cases, values_in};
 use crate::error::{Error, Result};
 use crate::progress::{Report, for_each_case};
 
 /// Names in a list, at most; the rest is counted.
 const LISTED: usize = 5;
+/// How near to the end of its type a value is taken to be there, as a share of the type's range.
+const NEAR: f64 = 1e-3;
 
 /// What an inspection of a raw dataset found.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -88,8 +90,10 @@ pub fn inspect(folder: &Path, workers: usize, report: Report<'_>) -> Result<Insp
 
 fn count(folder: &Path, dataset: &DatasetJson, cases: &[Case], all: &mut Inspection) {
     let (found, said) = (cases.len(), dataset.num_training);
-    if found != said {
-        let ending = &dataset.file_ending;
+    let ending = &dataset.file_ending;
+    if found == 0 {
+        all.problems.push(format!("there are no images imagesTr/CASE_0000{ending}; name them so, or correct `file_ending` in dataset.json"));
+    } else if found != said {
         all.problems.push(format!(
             "dataset.json: `numTraining` is {said}, but there are images of {found} cases ending in {ending}; set it to {found}, or add what is missing"
         ));
@@ -185,15 +189,8 @@ impl Checker<'_> {
         match read_labels_with(self.reader, &case.label, self.dataset) {
             Err(error) => findings.problems.push(error.to_string()),
             Ok((labels, geometry)) => {
-                findings.labels = labels.iter().copied().collect();
-                let unexpected = |label: &&i16| !self.labels.labels().contains(label) && Some(**label) != self.labels.ignore();
-                let unexpected: Vec<i16> = findings.labels.iter().filter(unexpected).copied().collect();
-                if !unexpected.is_empty() {
-                    let file = case.label.display();
-                    findings
-                        .problems
-                        .push(format!("{file} holds labels {unexpected:?}, which dataset.json does not name; name them there, or correct the image"));
-                }
+                findings.labels = values_in(&labels);
+                findings.problems.extend(self.labels.unnamed(&findings.labels).map(|what| format!("{} {what}", case.label.display())));
                 let (depth, height, width) = labels.dim();
                 let found = Grid { file: &case.label, shape: [depth, height, width], geometry };
                 if let Some(grid) = &grid {
@@ -222,6 +219,7 @@ impl Checker<'_> {
             };
             channels += image.data.shape()[0];
             findings.problems.extend(not_finite(file, image.data.view()));
+            findings.warnings.extend(overflowed(file, image.data.view()));
             let (_, depth, height, width) = image.data.dim();
             let found = Grid { file, shape: [depth, height, width], geometry: image.geometry };
             match &grid {
@@ -243,6 +241,27 @@ fn not_finite(file: &Path, data: ArrayView4<'_, f32>) -> Option<String> {
     let infinite = data.iter().filter(|value| value.is_infinite()).count();
     let (count, what) = if nans > 0 { (nans, "NaN") } else { (infinite, "infinite") };
     (count > 0).then(|| format!("{count} voxel(s) of the image are {what} ({}); replace them by a number such as 0", file.display()))
+}
+
+/// Integers of 16 bits that reach both ends of their type: what was too large came back at the other end.
+fn overflowed(file: &Path, data: ArrayView4<'_, f32>) -> Option<String> {
+    let (low, high) = data.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), &value| (low.min(value), high.max(value)));
+    let (low, high) = (f64::from(low), f64::from(high));
+    let reaches = |value: f64, end: f64, range: f64| (value - end).abs() <= NEAR * range;
+    // both ends are as far from 0, so an image that is not needs no look at its type
+    if !reaches(low, -high, high - low) {
+        return None;
+    }
+    let [least, greatest] = ends_of_i16(file).ok()??;
+    let range = (greatest - least).abs();
+    let both = range > 0.0 && reaches(low, least.min(greatest), range) && reaches(high, greatest.max(least), range);
+    both.then(|| {
+        format!(
+            "{} has values from {low:.3} to {high:.3}, which are both ends of its 16-bit integers, so they probably overflowed; export it anew with \
+             more bits (f32) or a larger step",
+            file.display()
+        )
+    })
 }
 
 /// Shape and spacing must be the same; another origin or direction is a warning.

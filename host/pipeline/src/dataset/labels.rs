@@ -1,5 +1,7 @@
 //! Labels, regions, and the way from logits to a segmentation.
 
+use std::collections::BTreeSet;
+
 use ndarray::{Array, ArrayRef, Axis, Dimension, RemoveAxis, Zip};
 
 use super::DatasetJson;
@@ -83,6 +85,12 @@ impl LabelManager {
     /// The label of voxels that are left out of loss and metrics.
     pub fn ignore(&self) -> Option<i16> {
         self.ignore
+    }
+
+    /// What is wrong with a label image that holds the labels `found`, if they are not all named.
+    pub fn unnamed(&self, found: &BTreeSet<i16>) -> Option<String> {
+        let unnamed: Vec<i16> = found.iter().filter(|label| !self.all.contains(label) && Some(**label) != self.ignore).copied().collect();
+        (!unnamed.is_empty()).then(|| format!("holds labels {unnamed:?}, which dataset.json does not name; name them there, or correct the image"))
     }
 
     /// Channels of the network's output: a label each with the background, or a foreground region each.

@@ -11,6 +11,7 @@ mod tests;
 pub use cases::{Case, images_in, missing_channel, training_cases};
 pub use integrity::{Inspection, Misplaced, inspect, verify};
 pub use labels::{LabelManager, Nonlinearity};
+pub(crate) use relabel::values_in;
 pub use relabel::{Renumbering, consecutive, label_values, relabel};
 pub use repair::{repair, repaired};
 
@@ -60,7 +61,11 @@ impl DatasetJson {
     /// # Errors
     /// There is none, or a key is missing or cannot be used; every such key is named.
     pub fn read(folder: &Path) -> Result<Self> {
-        json::read(&folder.join("dataset.json"))
+        let path = folder.join("dataset.json");
+        if !path.exists() {
+            return Err(Error::content(&path, "is missing; it names channels, labels, the number of cases and the ending of their files"));
+        }
+        json::read(&path)
     }
 
     /// Writes it to `dataset.json` in `folder`.

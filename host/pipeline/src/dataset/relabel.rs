@@ -1,10 +1,11 @@
 //! Label values that are not 0, 1, 2, ...: masks of 0 and 255, challenges that number 0, 1, 2, 4.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
+use ndarray::ArrayRef3;
 use serde_json::{Map, Value};
 use volume::image::write_segmentation;
 
@@ -25,22 +26,27 @@ pub fn label_values(raw: &Path, workers: usize, report: Report<'_>) -> Result<BT
     let reader = dataset.reader()?;
     let values = |case: &Case| {
         let (labels, _) = reader.read_segmentation(&case.label)?;
-        let mut values: Vec<i16> = Vec::new();
-        let mut last = None;
-        for &value in &labels {
-            // neighbours mostly have one value
-            if last != Some(value) && !values.contains(&value) {
-                values.push(value);
-            }
-            last = Some(value);
-        }
-        Ok(values)
+        Ok(values_in(&labels))
     };
     let mut found = BTreeMap::new();
     for value in for_each_case("read labels", &cases, |case| &case.name, workers, report, values)?.into_iter().flatten() {
         *found.entry(value).or_insert(0) += 1;
     }
     Ok(found)
+}
+
+/// The values in a label image, each once and sorted.
+pub(crate) fn values_in(labels: &ArrayRef3<i16>) -> BTreeSet<i16> {
+    let mut values = BTreeSet::new();
+    let mut last = None;
+    for &value in labels {
+        // neighbours mostly have one value
+        if last != Some(value) {
+            values.insert(value);
+        }
+        last = Some(value);
+    }
+    values
 }
 
 /// The renumbering that makes `values` consecutive and keeps their order: 0 stays 0, and what is below 0 or left over comes after.

@@ -34,6 +34,8 @@ pub(super) struct Segmented {
 
 /// The grids of a case, and the work and memory that they make.
 struct Work {
+    /// Tiles that cover the image.
+    tiles: usize,
     regrids: Vec<Regrid>,
     schedule: Schedule,
     memory: Memory,
@@ -53,8 +55,8 @@ impl<'a> Segmenter<'a> {
         let (channels, depth, height, width) = image.dim();
         let work = self.work(channels, [depth, height, width], &place, further)?;
         memory::check(&work.memory, self.probabilities)?;
-        let (bytes, strips) = (work.memory.total(), work.schedule.strips());
-        tracing::debug!("predicting {depth} x {height} x {width} voxels takes at most {bytes} bytes, in {strips} strip(s)");
+        let (bytes, strips, tiles) = (work.memory.total(), work.schedule.strips(), work.tiles);
+        tracing::debug!("predicting {depth} x {height} x {width} voxels in {tiles} tile(s) takes at most {bytes} bytes, in {strips} strip(s)");
         let mut segmented =
             Segmented { image: self.export.blank(&place, 0), further: further.iter().map(|grid| Array3::zeros(grid.shape)).collect(), logits: None };
         let own = self.export.cropped_in(&place, &mut segmented.image);
@@ -102,6 +104,6 @@ impl<'a> Segmenter<'a> {
                 (memory, schedule) = (of(&other), other);
             }
         }
-        Ok(Work { schedule, memory, regrids })
+        Ok(Work { tiles: layout.places.iter().map(Vec::len).product(), schedule, memory, regrids })
     }
 }

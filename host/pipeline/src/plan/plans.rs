@@ -75,6 +75,10 @@ impl Plans {
     /// # Errors
     /// The file cannot be read, a key is missing or of another kind, or the transposition is none.
     pub fn read(path: &Path) -> Result<Self> {
+        if !path.exists() {
+            let way_out = "nnUNetv2_plan_experiment makes those of a dataset (-p names others), and a model's folder has plans.json";
+            return Err(Error::content(path, format!("there are no such plans; {way_out}")));
+        }
         let plans: Self = json::read(path)?;
         let (forward, backward) = (plans.transpose_forward, plans.transpose_backward);
         let undone = (0..3).all(|axis| forward.get(backward[axis]) == Some(&axis));
@@ -106,7 +110,10 @@ impl Plans {
     /// missing or of another kind; keys of old that contradict `architecture`.
     pub fn configuration(&self, name: &str) -> Result<Configuration> {
         let keys = self.resolve(name, &mut Vec::new())?;
-        let configuration: Configuration = serde_json::from_value(keys.into()).map_err(|error| self.wrong(name, &error.to_string()))?;
+        let configuration: Configuration = serde_path_to_error::deserialize(Value::from(keys)).map_err(|error| {
+            let (key, what) = (error.path().to_string(), error.inner());
+            self.wrong(name, &if key == "." { what.to_string() } else { format!("`{key}`: {what}") })
+        })?;
         configuration.check(name).map_err(|what| self.wrong(name, &what))
     }
 

@@ -62,7 +62,7 @@ pub(super) fn files(folder: &Path, case: &str) -> [PathBuf; 2] {
 /// Batch size, patch and topology do not matter; spacing, normalisation, resampling, axis order, labels and the files of plugins do.
 ///
 /// # Errors
-/// There are none, or they were made by another plan.
+/// There are none, they were made by another plan, or files of theirs are missing or cut short.
 pub fn check(dataset_folder: &Path, plans: &Plans, configuration: &Configuration, dataset: &DatasetJson, plugins: &Plugins) -> Result<Vec<String>> {
     let path = path(dataset_folder, &configuration.data_identifier);
     let identifier = &configuration.data_identifier;
@@ -78,6 +78,16 @@ pub fn check(dataset_folder: &Path, plans: &Plans, configuration: &Configuration
                  plugin; run nnUNetv2_preprocess anew"
             ),
         ));
+    }
+    let folder = dataset_folder.join(identifier);
+    for (case, finished) in &manifest.cases {
+        for (file, wanted) in files(&folder, case).iter().zip(finished.made) {
+            let found = fs::metadata(file).map_or(0, |about| about.len());
+            if found < wanted {
+                let what = format!("has {found} bytes, wanted {wanted}; nnUNetv2_preprocess makes what is missing of {identifier}");
+                return Err(Error::content(file, what));
+            }
+        }
     }
     Ok(manifest.cases.into_keys().collect())
 }

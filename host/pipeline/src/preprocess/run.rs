@@ -14,7 +14,7 @@ use volume::resample::compute_new_shape;
 use super::manifest::{self, Finished, Manifest, RawFiles};
 use super::{Plugins, PreprocessedCase, ground_truth, preprocess_with};
 use crate::claim::Claim;
-use crate::dataset::{Case, DatasetJson, read_labels_with, training_cases};
+use crate::dataset::{Case, DatasetJson, read_labels_with, training_cases, values_in};
 use crate::error::{Error, Result};
 use crate::json;
 use crate::lock;
@@ -174,6 +174,9 @@ impl Job<'_> {
         let (image, warnings) = reader.read_channels(&case.images)?;
         warnings.iter().for_each(|warning| tracing::warn!("{}: {warning}", case.name));
         let (seg, _) = read_labels_with(reader, &case.label, self.dataset)?;
+        if let Some(what) = self.dataset.label_manager()?.unnamed(&values_in(&seg)) {
+            return Err(Error::content(&case.label, what));
+        }
         let made = preprocess_with(self.plugins, image, Some(seg), self.plans, self.configuration, self.dataset)?;
         let [npz, pkl] = manifest::files(self.folder, &case.name);
         write_arrays(&npz, &made)?;

@@ -4,8 +4,8 @@ use std::fs::{self, File};
 use std::io::{self, Seek, Write};
 use std::path::{Path, PathBuf};
 
-use volume::files::FileError;
 use volume::files::atomic::write_atomic;
+use volume::files::{FileError, FirstError};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
@@ -55,7 +55,7 @@ pub fn export(paths: &Paths, what: &Export, output: &Path, report: Report<'_>) -
     let files = what.files(paths)?;
     let total = files.len();
     write_atomic(output, |out| -> Result<()> {
-        let mut zip = ZipWriter::new(out);
+        let mut zip = ZipWriter::new(FirstError::new(out));
         for (done, path) in files.iter().enumerate() {
             let name = path.strip_prefix(results).unwrap_or(path).to_string_lossy().replace('\\', "/");
             add(&mut zip, &name, path).map_err(|source| Error::Io { action: "pack", path: path.clone(), source })?;

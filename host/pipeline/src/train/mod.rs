@@ -3,6 +3,7 @@
 mod benchmark;
 mod curves;
 mod debug;
+mod diagram;
 mod events;
 mod fold;
 mod journal;
@@ -12,6 +13,7 @@ mod model;
 mod pseudo_dice;
 mod run;
 mod settings;
+mod variables;
 
 pub use fold::Fold;
 pub use memory::memory_needed;

@@ -1,13 +1,14 @@
 //! The epochs.
 
 use super::{
-    Fold, Iteration, Observer, TrainOptions, benchmark, curves, debug,
+    Fold, Iteration, Observer, TrainOptions, benchmark, curves, debug, diagram,
     events::Events,
     journal::{Journal, now},
     memory, metrics,
     model::{Parts, forward_bytes, task_of},
     pseudo_dice::{PseudoDice, nanmean},
     settings::Settings,
+    variables,
 };
 use crate::{
     augment::{AugmentSpec, Pipeline},
@@ -105,6 +106,7 @@ pub fn train(paths: &Paths, registry: &Registry, options: &TrainOptions, observe
     claim::wait_until_free(&preprocessed.join(&configuration.data_identifier))?;
     preprocess::check(&preprocessed, &plans, &configuration, &dataset, &plugins)?;
     let settings = Settings::new(&config.config, options, &configuration, Some(registry)).map_err(|e| lock::missing_in(&folder, e))?;
+    let (computing, switches) = variables::describe(&options.device)?;
     let model_folder = paths.model(&name, &config.name, &options.plans, &options.configuration)?;
     std::fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
     let _claim = Claim::take(&folder)?;
@@ -112,11 +114,10 @@ pub fn train(paths: &Paths, registry: &Registry, options: &TrainOptions, observe
     for place in [&model_folder, &folder] {
         volume::files::atomic::remove_stale(place)?;
     }
-    for (from, to) in [
-        (plans_file.clone(), "plans.json"),
-        (preprocessed.join("dataset.json"), "dataset.json"),
-        (preprocessed.join("dataset_fingerprint.json"), "dataset_fingerprint.json"),
-    ] {
+    let fingerprint = preprocessed.join("dataset_fingerprint.json");
+    // plans that were moved here from another dataset need none
+    let fingerprint = fingerprint.exists().then_some((fingerprint, "dataset_fingerprint.json"));
+    for (from, to) in [(plans_file.clone(), "plans.json"), (preprocessed.join("dataset.json"), "dataset.json")].into_iter().chain(fingerprint) {
         volume::files::atomic::copy_atomic(&from, &model_folder.join(to))?;
     }
 
@@ -158,7 +159,15 @@ pub fn train(paths: &Paths, registry: &Registry, options: &TrainOptions, observe
     };
     let mut journal = Journal::open(&run.folder, found.is_some(), observer)?;
     let differs = lock::differences(&before, &Kind::ALL, registry).into_iter().map(|what| format!("the checkpoint was {what}"));
-    for warning in warnings.into_iter().chain(differs) {
+    journal.line(&computing)?;
+    let others = (plans.dataset_name != name).then(|| {
+        format!(
+            "{} was made for {}; nnUNetv2_move_plans_between_datasets gives plans another dataset's name",
+            plans_file.display(),
+            plans.dataset_name
+        )
+    });
+    for warning in switches.into_iter().chain(others).chain(warnings).chain(differs) {
         journal.line(&format!("warning: {warning}"))?;
     }
     run.begin(found, &split, &mut journal)?;
@@ -252,6 +261,7 @@ impl Run<'_> {
         journal.line(&format!("{epochs} epochs of {iterations} training and {validation_iterations} validation iterations"))?;
         journal.line(&format!("{} training and {} validation cases, batch {batch_size}", split.train.len(), split.val.len()))?;
         debug::write(&self.folder.join("debug.json"), self, split)?;
+        diagram::write(&self.folder.join("network_architecture.pdf"), self)?;
         if let Some(c) = found {
             let weights: Vec<_> = c.weights.iter().map(|w| (w.name.clone(), w.shape.clone(), w.data.clone())).collect();
             self.parts.model.load(&weights)?;
@@ -280,7 +290,8 @@ impl Run<'_> {
             }
             let c = checkpoint::read(path)?;
             let weights: Vec<_> = c.weights.into_iter().map(|w| (w.name, w.shape, w.data)).collect();
-            let loaded = self.parts.model.load_except(&weights, &|name| name.contains(".seg_layers."))?;
+            let loaded = self.parts.model.load_except(&weights, &|name| name.contains(".seg_layers."));
+            let loaded = loaded.map_err(|error| Error::content(path, error.to_string()))?;
             journal.line(&format!("pretrained weights from {}: {} tensors, heads left out", path.display(), loaded.len()))?;
         }
         Ok(())

@@ -11,7 +11,7 @@ use std::{
     io::Write,
     path::{Path, PathBuf},
 };
-use volume::files::{FileError, atomic::write_atomic};
+use volume::files::{FileError, FirstError, atomic::write_atomic};
 use zip::{CompressionMethod, DateTime, ZipWriter, write::SimpleFileOptions};
 
 /// A package that was written.
@@ -97,7 +97,7 @@ fn signature_of(file: &Path, bytes: &[u8], metadata: &Metadata, key: Option<&Sec
 fn write(file: &Path, members: &[(String, Vec<u8>)]) -> Result<()> {
     write_atomic(file, |out| -> Result<()> {
         let failed = |e: zip::result::ZipError| FileError::io("write", file)(e.into());
-        let mut zip = ZipWriter::new(out);
+        let mut zip = ZipWriter::new(FirstError::new(out));
         // no time: equal libraries make equal files
         let options = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated).last_modified_time(DateTime::default());
         for (name, bytes) in members {

@@ -9,7 +9,7 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
 
 use super::error::{Malformed, malformed};
-use super::{FileError, Result};
+use super::{FileError, FirstError, Result};
 
 /// The alignment of a stored member's first byte; that of PyTorch, and of NumPy's array data after its header.
 pub(super) const ALIGNMENT: u16 = 64;
@@ -25,14 +25,14 @@ pub enum Packing {
 
 /// An archive being written.
 pub(super) struct ArchiveWriter<'a> {
-    zip: ZipWriter<&'a mut BufWriter<File>>,
+    zip: ZipWriter<FirstError<&'a mut BufWriter<File>>>,
     path: &'a Path,
 }
 
 impl<'a> ArchiveWriter<'a> {
     /// An archive that goes to `out`; `path` is for errors.
     pub(super) fn new(out: &'a mut BufWriter<File>, path: &'a Path) -> Self {
-        Self { zip: ZipWriter::new(out), path }
+        Self { zip: ZipWriter::new(FirstError::new(out)), path }
     }
 
     /// Appends a member whose content is `parts` one after the other.

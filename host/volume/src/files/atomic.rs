@@ -85,11 +85,11 @@ fn fill_and_rename<E: From<FileError>>(
     temp: &Path,
     fill: impl FnOnce(&mut BufWriter<File>) -> std::result::Result<(), E>,
 ) -> std::result::Result<(), E> {
-    let file = File::create(temp).map_err(FileError::io("create", temp))?;
+    let file = File::create(temp).map_err(FileError::io("create", path))?;
     let mut out = BufWriter::with_capacity(1 << 18, file);
     fill(&mut out)?;
-    let file = out.into_inner().map_err(|e| FileError::io("write", temp)(e.into_error()))?;
-    file.sync_all().map_err(FileError::io("sync", temp))?;
+    let file = out.into_inner().map_err(|e| FileError::io("write", path)(e.into_error()))?;
+    file.sync_all().map_err(FileError::io("sync", path))?;
     drop(file);
     fs::rename(temp, path).map_err(FileError::io("rename to", path))?;
     sync_folder(&folder_of(path))?;
@@ -204,7 +204,7 @@ mod tests {
     fn a_missing_folder_is_named() {
         let dir = tempfile::tempdir().unwrap();
         let error = write_bytes(&dir.path().join("no/such"), b"").unwrap_err().to_string();
-        assert!(error.starts_with("cannot create") && error.contains(".such."), "{error}");
+        assert!(error.starts_with("cannot create") && error.contains("no/such"), "{error}");
         assert!(write_bytes(Path::new("/"), b"").is_err());
     }
 

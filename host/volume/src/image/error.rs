@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum ImageError {
     /// The operating system refused to read.
-    #[error("read {}: {source}", path.display())]
+    #[error("cannot read {}: {}", path.display(), reason(source))]
     Read {
         /// The file.
         path: PathBuf,
@@ -90,4 +90,11 @@ impl ImageError {
     pub(super) fn unwritable(path: &Path, what: impl Into<String>) -> Self {
         Self::Unwritable { path: path.to_owned(), what: what.into() }
     }
+}
+
+/// What the system said; what ends too early is said to.
+fn reason(source: &std::io::Error) -> String {
+    // the decompressor has no kind of its own for it
+    let cut = source.kind() == std::io::ErrorKind::UnexpectedEof || source.to_string().contains("incomplete deflate stream");
+    if cut { format!("the file is cut short ({source}); copy or export it anew") } else { source.to_string() }
 }

@@ -26,7 +26,7 @@ pub use reader::Reader;
 
 use ndarray::{Array3, Array4, ArrayRef3, ArrayRef4, Axis};
 use std::path::{Path, PathBuf};
-use voxels::{Content, Opened};
+use voxels::{Content, Opened, Voxels};
 
 /// A format of files.
 trait Format: Sync {
@@ -132,6 +132,19 @@ pub fn read_image(path: impl AsRef<Path>) -> Result<Image, ImageError> {
 pub fn read_header(path: impl AsRef<Path>) -> Result<ImageHeader, ImageError> {
     let path = path.as_ref();
     format(path)?.header(path)
+}
+
+/// Where the voxels of `path` are stored as signed integers of 16 bits: the least and the greatest value that they can have, scaled as the
+/// header says. Nothing for voxels of another type, and for formats that a library decodes.
+///
+/// # Errors
+/// As [`read_header`].
+pub fn ends_of_i16(path: impl AsRef<Path>) -> Result<Option<[f64; 2]>, ImageError> {
+    let path = path.as_ref();
+    Ok(match format(path)?.open(path)?.voxels {
+        Voxels::Stored(stored) => stored.ends_of_i16(),
+        Voxels::Decoded(_) => None,
+    })
 }
 
 /// Writes each channel of the NIfTI image at `path` to a file of its own, which `name` gives for its number, and returns how many

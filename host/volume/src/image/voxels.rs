@@ -93,6 +93,20 @@ impl Opened {
 }
 
 impl Stored {
+    /// Slope and intercept as they count.
+    fn scale(&self) -> (f64, f64) {
+        match self.scale {
+            (slope, inter) if slope != 0.0 && slope.is_finite() && inter.is_finite() => (slope, inter),
+            _ => (1.0, 0.0),
+        }
+    }
+
+    /// The values of the least and the greatest voxel that signed integers of 16 bits can store here; nothing for another type.
+    pub(super) fn ends_of_i16(&self) -> Option<[f64; 2]> {
+        let (slope, inter) = self.scale();
+        (self.kind == Kind::I16).then(|| [i16::MIN, i16::MAX].map(|end| slope * f64::from(end) + inter))
+    }
+
     fn read<T>(self, path: &Path, wanted: usize, each: impl Fn(usize, f64) -> Result<T, ImageError>) -> Result<Vec<T>, ImageError> {
         match self.kind {
             Kind::U8 => self.stream(path, wanted, |[byte]: [u8; 1]| f64::from(byte), each),
@@ -115,10 +129,7 @@ impl Stored {
         decode: impl Fn([u8; N]) -> f64,
         each: impl Fn(usize, f64) -> Result<T, ImageError>,
     ) -> Result<Vec<T>, ImageError> {
-        let (slope, inter) = match self.scale {
-            (slope, inter) if slope != 0.0 && slope.is_finite() && inter.is_finite() => (slope, inter),
-            _ => (1.0, 0.0),
-        };
+        let (slope, inter) = self.scale();
         let possible = usize::try_from(self.at_most / N as u64).unwrap_or(usize::MAX);
         let mut voxels = Vec::with_capacity(wanted.min(possible));
         let mut chunk = vec![0; CHUNK];
