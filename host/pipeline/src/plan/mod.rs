@@ -29,7 +29,7 @@ pub use resampling::{Resampling, ResamplingPlan};
 pub(crate) use review::explained;
 pub use review::{Remark, review};
 pub use run::{Options, run};
-pub use stages::{Stages, stages};
+pub use stages::{Stages, stages, traced};
 pub use steps::planner_plugin;
 pub use topology::{Topology, topology};
 pub use transfer::{Transfer, move_plans};

@@ -5,7 +5,7 @@ use crate::{
     dataset::DatasetJson,
     error::{Error, Result},
 };
-use engine::shape::Part;
+use engine::shape::{Part, Trace};
 use registry::Registry;
 use serde_json::Map;
 
@@ -29,14 +29,20 @@ pub struct Stages {
 /// # Errors
 /// The architecture is not there, refuses the plan, or cannot take the patch; the axis and its divisor are named.
 pub fn stages(registry: &Registry, configuration: &Configuration, dataset: &DatasetJson) -> Result<Stages> {
+    let one = traced(registry, configuration, dataset, 1)?;
+    let training_bytes = traced(registry, configuration, dataset, configuration.batch_size)?.activation_bytes;
+    let (parameters, flops) = (one.parameter_count(), one.flops);
+    Ok(Stages { parts: one.parts(), parameters, flops, training_bytes, inference_bytes: one.inference_bytes })
+}
+
+/// The same network run on the shapes of `batch` samples.
+///
+/// # Errors
+/// As [`stages`].
+pub fn traced(registry: &Registry, configuration: &Configuration, dataset: &DatasetJson, batch: usize) -> Result<Trace> {
     let labels = dataset.label_manager()?;
     let spec = configuration.network_spec(configuration.input_channels(dataset, &labels), labels.num_outputs(), true);
     let name = spec.network_class_name.rsplit('.').next().unwrap_or_default();
     let architecture = registry.architecture(name)?.create(&Map::new())?;
-    let traced =
-        |batch| engine::shape::trace(&architecture, &spec, batch).map_err(|error| Error::invalid(format!("{name}: {}", explained(&error, &spec))));
-    let one = traced(1)?;
-    let training_bytes = traced(configuration.batch_size)?.activation_bytes;
-    let (parameters, flops) = (one.parameter_count(), one.flops);
-    Ok(Stages { parts: one.parts(), parameters, flops, training_bytes, inference_bytes: one.inference_bytes })
+    engine::shape::trace(&architecture, &spec, batch).map_err(|error| Error::invalid(format!("{name}: {}", explained(&error, &spec))))
 }

@@ -13,6 +13,7 @@ use crate::{
     augment::{AugmentSpec, Pipeline},
     checkpoint::{self, Checkpoint, HostRecord, Logging},
     dataset::{DatasetJson, LabelManager},
+    diagram,
     error::{Error, Result},
     infer, json,
     loader::{Batch, Dataset, Loader, LoaderSpec, Prepare, worker_threads},
@@ -249,6 +250,7 @@ impl Run<'_> {
         journal.line(&format!("{epochs} epochs of {iterations} training and {validation_iterations} validation iterations"))?;
         journal.line(&format!("{} training and {} validation cases, batch {batch_size}", split.train.len(), split.val.len()))?;
         debug::write(&self.folder.join("debug.json"), self, split)?;
+        diagram::draw_both(&self.folder, &format!("{} of {}", self.parts.architecture_name, self.config.name), &self.parts.trace)?;
         if let Some(c) = found {
             let weights: Vec<_> = c.weights.iter().map(|w| (w.name.clone(), w.shape.clone(), w.data.clone())).collect();
             self.parts.model.load(&weights)?;
