@@ -11,6 +11,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("engine", &["plugin-api"]),
     ("registry", &["plugin-api", "volume"]),
     ("pipeline", &["engine", "plugin-api", "registry", "volume"]),
+    ("nnunet", &["engine", "pipeline", "registry", "standard"]),
     ("host", &["engine", "pipeline", "plugin-api", "registry", "standard", "volume"]),
 ];
 
@@ -96,5 +97,31 @@ fn abi_stable_is_named_in_the_abi_folder_alone() {
         let text = fs::read_to_string(file).unwrap();
         let named = text.lines().any(|l| l.contains("abi_stable") && !l.trim_start().starts_with("//") && !l.contains("__private"));
         assert!(!named, "{} names abi_stable; only plugin-api/src/abi may", file.display());
+    }
+}
+
+/// Files and folders that may have `unsafe` (docs/design.md says why).
+const UNSAFE: &[&str] = &[
+    "plugin-api/src/abi",
+    "plugin-api/src/register.rs",
+    "host/registry/src/load.rs",
+    "host/engine/src/kernels",
+    "host/volume/src/files/npz_map.rs",
+    "host/nnunet/src/ffi.rs",
+];
+
+#[test]
+fn unsafe_code_has_its_rooms() {
+    for (folder, _) in crates().into_values().filter(|(folder, _)| !folder.starts_with("tests") && !folder.starts_with("examples")) {
+        let (mut files, src) = (Vec::new(), root().join(&folder).join("src"));
+        sources(&src, &mut files);
+        for file in files.iter().filter(|f| !UNSAFE.iter().any(|room| f.starts_with(root().join(room)))) {
+            let text = fs::read_to_string(file).unwrap();
+            let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+            let found = code
+                .filter(|line| ["unsafe {", "unsafe fn", "unsafe impl", "unsafe extern", "#[unsafe("].iter().any(|word| line.contains(word)))
+                .count();
+            assert_eq!(found, 0, "{} has unsafe code; docs/design.md names the rooms for it", file.display());
+        }
     }
 }

@@ -149,6 +149,16 @@ pub(crate) fn trainer_folder(name: &str) -> &str {
     if name == "base" { DEFAULT_TRAINER } else { name }
 }
 
+/// The folder of a trained model, named by dataset and configuration.
+pub(crate) fn model_folder(dataset: &str, trainer: &str, plans: &str, configuration: &str) -> Result<PathBuf, Failure> {
+    let paths = Paths::from_env();
+    let folder = paths.model(&paths.dataset(dataset)?, trainer_folder(trainer), plans, configuration)?;
+    match folder.is_dir() {
+        true => Ok(folder),
+        false => Err(Failure::Plain(format!("there is no model {}; train it, or name another with -tr, -p and -c", folder.display()))),
+    }
+}
+
 /// How many cases at a time: as given, else what the variable says, else `default`.
 pub(crate) fn processes(given: Option<usize>, variable: &str, default: usize) -> Result<usize, Failure> {
     match (given, env::var(variable)) {

@@ -6,13 +6,9 @@ use crate::{
     show,
 };
 use pipeline::{
-    dataset::DatasetJson,
-    infer::{LoadedModel, Network, PredictOptions, Predictor, predict_folder},
-    lock,
-    plan::Plans,
-    preprocess::Plugins,
+    infer::{PredictOptions, TrainedModel, trained_folds},
     progress,
-    train::{Fold, Loaded, load_model},
+    train::Fold,
 };
 use std::{
     collections::BTreeSet,
@@ -82,22 +78,10 @@ impl PredictionOptions {
     pub(crate) fn predict(&self, folder: impl FnOnce() -> Result<PathBuf, Failure>, share: &Share) -> Result<(), Failure> {
         let device = self.device.parse()?;
         let folder = folder()?;
-        let plans_file = folder.join("plans.json");
-        let (plans, dataset) = (Plans::read(&plans_file)?, DatasetJson::read(&folder)?);
         let (folds, registry) = (self.folds(&folder)?, self.plugins.open()?);
-        let load = |fold: &Fold| load_model(&registry, &folder, &fold.name(), &self.checkpoint, &device);
-        let loaded = folds.iter().map(load).collect::<Result<Vec<Loaded>, _>>()?;
-        let warnings: BTreeSet<&String> = loaded.iter().flat_map(|fold| &fold.warnings).collect();
+        let model = TrainedModel::open(&registry, &folder, &folds, &self.checkpoint, &device)?;
+        let warnings: BTreeSet<&str> = model.warnings().collect();
         warnings.iter().for_each(|what| show::note(&format!("warning: {}: {what}", folder.display())));
-        let Some(first) = loaded.first() else { return Err(Failure::usage("-f names no fold")) };
-        let configuration = plans.configuration(&first.checkpoint.configuration)?;
-        let networks: Vec<Network<'_>> =
-            loaded.iter().map(|fold| Network { model: &fold.model, mirror_axes: fold.checkpoint.mirror_axes.clone(), bytes: fold.bytes }).collect();
-        let predictors: Vec<&dyn Predictor> = networks.iter().map(|network| network as &dyn Predictor).collect();
-        let plugins = Plugins::of(&registry, &plans, &configuration, &dataset);
-        let trained = &first.checkpoint;
-        let plugins = plugins.map_err(|e| lock::missing_of_plans(e, &trained.host.plugins, &plans_file, &trained.configuration))?;
-        let model = LoadedModel { plugins: Some(&plugins), plans: &plans, configuration: &configuration, dataset: &dataset, predictors: &predictors };
         let options = PredictOptions {
             step_size: self.step_size,
             mirroring: !self.disable_tta,
@@ -110,7 +94,7 @@ impl PredictionOptions {
         };
         let cases = show::Cases::default();
         let report = |at: progress::Progress<'_>| if self.disable_progress_bar { progress::silent(at) } else { cases.report(at) };
-        let predicted = predict_folder(&model, &options, &report)?;
+        let predicted = model.predict_folder(&options, &report)?;
         let kept = if predicted.kept.is_empty() { String::new() } else { format!(", {} were there", predicted.kept.len()) };
         show::line(&format!("{}: {} cases predicted on {}{kept}", self.output.display(), predicted.done.len(), device.name()));
         Ok(())
@@ -118,7 +102,7 @@ impl PredictionOptions {
 
     /// The folds that are meant; each of them has the checkpoint.
     fn folds(&self, folder: &Path) -> Result<Vec<Fold>, Failure> {
-        let trained = trained(folder, &self.checkpoint)?;
+        let trained = trained_folds(folder, &self.checkpoint)?;
         let wanted: Vec<Fold> = match self.folds.as_slice() {
             [all] if all == "all" && trained.contains(&Fold::All) => vec![Fold::All],
             [all] if all == "all" => trained.clone(),
@@ -135,21 +119,6 @@ impl PredictionOptions {
         };
         Err(Failure::Plain(format!("{}: {what}", folder.display())))
     }
-}
-
-/// The folds in `folder` with this checkpoint: by number, `fold_all` last.
-fn trained(folder: &Path, checkpoint: &str) -> Result<Vec<Fold>, Failure> {
-    let entries = std::fs::read_dir(folder).map_err(|source| Failure::Io { action: "list", path: folder.to_path_buf(), source })?;
-    let fold = |path: PathBuf| -> Option<Fold> {
-        let fold = path.file_name()?.to_str()?.strip_prefix("fold_")?.parse().ok()?;
-        path.join(checkpoint).is_file().then_some(fold)
-    };
-    let mut folds: Vec<Fold> = entries.flatten().filter_map(|entry| fold(entry.path())).collect();
-    folds.sort_by_key(|fold| match fold {
-        Fold::Number(number) => *number,
-        Fold::All => usize::MAX,
-    });
-    Ok(folds)
 }
 
 #[cfg(test)]

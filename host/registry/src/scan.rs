@@ -46,6 +46,9 @@ pub(crate) struct Facts {
     pub(crate) runpath: Vec<PathBuf>,
 }
 
+/// How the record begins that `plugin!` leaves.
+const PLUGIN_RECORD: &[u8] = b"nnu-plugin=";
+
 /// Bytes that a plugin may have.
 pub(crate) const LARGEST_FILE: u64 = 1 << 30;
 
@@ -174,7 +177,9 @@ fn damaged(e: object::Error) -> String {
 /// Whether it is a whole shared library with records, and what they say.
 fn records(file: &object::File<'_>, facts: &mut Facts) -> Result<(), String> {
     let section = SECTION_NAMES.iter().find_map(|name| file.section_by_name(name));
-    facts.marked = section.is_some();
+    // components without a plugin's own record: a library that has the built-in ones in it, such as libnnunet
+    let linked = |data: &[u8]| !data.windows(PLUGIN_RECORD.len()).any(|window| window == PLUGIN_RECORD);
+    facts.marked = section.as_ref().is_some_and(|section| !section.data().is_ok_and(linked));
     if let Some(e) = file.segments().find_map(|s| s.data().err()) {
         return Err(damaged(e));
     }

@@ -14,6 +14,7 @@ mod ensemble;
 mod evaluate_folder;
 mod evaluate_simple;
 mod export_model_to_zip;
+mod export_onnx;
 mod extract_fingerprint;
 mod find_best_configuration;
 mod install_plugin;
@@ -74,6 +75,7 @@ const ALL: &[Entry] = &[
     Entry::nnunet::<determine_postprocessing::DeterminePostprocessing>(),
     Entry::nnunet::<apply_postprocessing::ApplyPostprocessing>(),
     Entry::nnunet::<export_model_to_zip::ExportModelToZip>(),
+    Entry::own::<export_onnx::ExportOnnx>(),
     Entry::nnunet::<install_pretrained_model_from_zip::InstallPretrainedModelFromZip>(),
     Entry::nnunet::<download_pretrained_model_by_url::DownloadPretrainedModelByUrl>(),
     Entry::nnunet::<move_plans_between_datasets::MovePlansBetweenDatasets>(),

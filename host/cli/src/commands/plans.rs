@@ -5,7 +5,7 @@ use crate::{failure::Failure, options::PluginOptions, show};
 use clap::Subcommand;
 use pipeline::{
     dataset::DatasetJson,
-    json,
+    diagram, json,
     paths::Paths,
     plan::{self, Configuration, Plans, Stages},
 };
@@ -36,6 +36,9 @@ enum Action {
         /// Only this configuration
         #[arg(short = 'c', value_name = "CONFIG")]
         configuration: Option<String>,
+        /// Draw the network of one configuration, too: FILE.svg or FILE.pdf
+        #[arg(long, value_name = "FILE")]
+        diagram: Option<PathBuf>,
         #[command(flatten)]
         plugins: PluginOptions,
     },
@@ -76,7 +79,9 @@ impl Run for PlansCommand {
     fn run(self) -> Result<(), Failure> {
         match self.action {
             Action::Check { which, plugins } => check(&which.file()?, &plugins.open()?),
-            Action::Show { which, configuration, plugins } => show_plans(&which.file()?, configuration.as_deref(), &plugins.open()?),
+            Action::Show { which, configuration, diagram, plugins } => {
+                show_plans(&which.file()?, configuration.as_deref(), diagram.as_deref(), &plugins.open()?)
+            }
             Action::Diff { first, second } => {
                 for difference in plan::difference(&json::read(&first)?, &json::read(&second)?) {
                     show::line(&difference.to_string());
@@ -93,7 +98,8 @@ fn check(file: &Path, registry: &Registry) -> Result<(), Failure> {
     if !remarks.iter().any(|remark| remark.fatal) {
         let dataset = dataset_of(file)?;
         for name in plans.configurations.keys() {
-            if let Err(error) = plan::trace(registry, &plans.configuration(name)?, &dataset) {
+            let configuration = plans.configuration(name)?;
+            if let Err(error) = plan::trace(registry, &configuration, &dataset, configuration.batch_size) {
                 remarks.push(plan::Remark { configuration: Some(name.clone()), fatal: true, text: error.to_string() });
             }
         }
@@ -108,12 +114,20 @@ fn check(file: &Path, registry: &Registry) -> Result<(), Failure> {
     }
 }
 
-fn show_plans(file: &Path, wanted: Option<&str>, registry: &Registry) -> Result<(), Failure> {
+fn show_plans(file: &Path, wanted: Option<&str>, diagram: Option<&Path>, registry: &Registry) -> Result<(), Failure> {
     let (plans, dataset) = (Plans::read(file)?, dataset_of(file)?);
     let names: Vec<&str> = wanted.map_or_else(|| plans.configurations.keys().map(String::as_str).collect(), |name| vec![name]);
+    if let (Some(_), [_, _, ..]) = (diagram, names.as_slice()) {
+        return Err(Failure::usage(format!("-diagram draws one network; name one of {} with -c", names.join(", "))));
+    }
     for name in names {
         let configuration = plans.configuration(name)?;
         show::line(&describe(name, &configuration, &plan::stages(registry, &configuration, &dataset)?));
+        if let Some(path) = diagram {
+            let class = configuration.architecture.network_class_name.rsplit('.').next().unwrap_or_default();
+            diagram::draw(path, &format!("{class} of {}, {name}", plans.plans_name), &plan::trace(registry, &configuration, &dataset, 1)?)?;
+            show::line(&format!("{}: the network", path.display()));
+        }
     }
     Ok(())
 }

@@ -3,10 +3,9 @@
 use super::Run;
 use crate::{
     failure::Failure,
-    options::trainer_folder,
+    options::model_folder,
     prediction::{PredictionOptions, Share},
 };
-use pipeline::paths::Paths;
 use registry::DEFAULT_TRAINER;
 
 /// Segment images with a trained model, named by dataset and configuration
@@ -45,15 +44,6 @@ impl Run for Predict {
             return Err(Failure::usage(format!("-part_id is {part} of -num_parts {parts}; parts are counted from 0, so it must be less")));
         }
         let share = Share { num_parts: self.num_parts, part_id: self.part_id, continue_prediction: self.continue_prediction };
-        let folder = || {
-            let paths = Paths::from_env();
-            let trainer = trainer_folder(&self.trainer);
-            let folder = paths.model(&paths.dataset(&self.dataset)?, trainer, &self.plans, &self.configuration)?;
-            match folder.is_dir() {
-                true => Ok(folder),
-                false => Err(Failure::Plain(format!("there is no model {}; train it, or name another with -tr, -p and -c", folder.display()))),
-            }
-        };
-        self.prediction.predict(folder, &share)
+        self.prediction.predict(|| model_folder(&self.dataset, &self.trainer, &self.plans, &self.configuration), &share)
     }
 }

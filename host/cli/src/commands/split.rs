@@ -55,7 +55,7 @@ impl Run for SplitCommand {
             let patients: BTreeSet<&str> = split.val.iter().map(|case| self.patient(case)).collect();
             [fold.to_string(), split.train.len().to_string(), split.val.len().to_string(), patients.len().to_string()]
         }));
-        show::line(&format!("{}\n{}", file.display(), show::columns(&rows)));
+        show::line(&format!("{}\n{}", file.display(), show::columns(&rows, &[show::Side::Left, show::Side::Right])));
         Ok(())
     }
 }

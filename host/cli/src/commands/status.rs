@@ -46,7 +46,8 @@ impl Run for Status {
 fn table(model: &ModelStatus) -> String {
     let mut rows = vec![["fold", "state", "epoch", "pseudo Dice", "EMA", "validation Dice", "last change"].map(str::to_owned)];
     rows.extend(model.folds.iter().map(row));
-    let mut text = format!("{}  {} {} {}\n{}", model.dataset, model.trainer, model.plans, model.configuration, show::columns(&rows));
+    let rows = show::columns(&rows, &[show::Side::Left, show::Side::Right]);
+    let mut text = format!("{}  {} {} {}\n{rows}", model.dataset, model.trainer, model.plans, model.configuration);
     let mut note = |line: String| text.push_str(&format!("\n{line}"));
     for fold in &model.folds {
         if let Some(process) = &fold.process {

@@ -43,6 +43,7 @@ fn of_each_command() {
         "determine_postprocessing",
         "apply_postprocessing",
         "export_model_to_zip",
+        "export_onnx",
         "install_pretrained_model_from_zip",
         "download_pretrained_model_by_url",
         "move_plans_between_datasets",

@@ -59,6 +59,21 @@ fn as_they_were_made() {
 }
 
 #[test]
+fn a_network_is_drawn() {
+    let user = user();
+    for file in ["network.svg", "network.pdf"] {
+        let found = user.host_with_folders(&format!("plans show 1 -c 2d --diagram {file}"));
+        assert!(found.succeeded().ends_with(&format!("{file}: the network\n")), "{}", found.out);
+        let start: &[u8] = if file.ends_with("svg") { b"<?xml" } else { b"%PDF-1." };
+        assert!(fs::read(user.path(file)).unwrap().starts_with(start));
+    }
+    let two = user.host_with_folders("plans show 1 --diagram network.svg");
+    assert!(two.failed_with(2).contains("name one of 2d, 3d_fullres with -c"));
+    let other = user.host_with_folders("plans show 1 -c 2d --diagram network.png");
+    assert!(other.failed_with(1).contains("a diagram ends in .svg or .pdf"));
+}
+
+#[test]
 fn everything_that_cannot_be_followed_is_said_at_once() {
     let user = user();
     edit(&user, PLANS, |plans| {

@@ -2,10 +2,12 @@
 #![allow(clippy::unwrap_used, clippy::panic)] // helpers outside #[test] functions, too
 
 mod both_directions;
+mod c_library;
 mod cascade;
 mod memory;
 mod missing_plugin;
 mod model;
+mod onnx;
 #[path = "../shared/peak.rs"]
 mod peak;
 mod reference;

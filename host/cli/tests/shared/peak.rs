@@ -8,7 +8,7 @@ use std::{
 };
 
 /// Waits for a process to end; its peak of the resident set, bytes. 0 where the system does not tell.
-pub fn wait(mut child: Child) -> (ExitStatus, u64) {
+pub(crate) fn wait(mut child: Child) -> (ExitStatus, u64) {
     let mut peak = 0;
     loop {
         let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();

@@ -11,6 +11,7 @@ use plugin_api::{
 use registry::{Options, Registry, SearchPath};
 use standard as _;
 use std::{
+    collections::HashSet,
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -68,6 +69,7 @@ fn rows_4_to_7_the_dual_and_the_nested_network_train() {
         assert!(log.contains(&format!("trainer {config}, ")) && log.contains(&format!(" of plugin org.nnunet-host.{plugin} ")), "{log}");
         let done = checkpoint::read(&fold.join("checkpoint_final.pth")).unwrap();
         assert_eq!(done.trainer_name, config);
+        is_drawn(&fold, config, &done);
         let losses = done.logging.train_losses;
         assert!(losses.len() == 3 && losses[2] < losses[0], "{config}: {losses:?}");
     }
@@ -75,6 +77,22 @@ fn rows_4_to_7_the_dual_and_the_nested_network_train() {
     let other = fold(&tree, "kiunet_minimal__nnUNetPlans__small").join("checkpoint_final.pth");
     let line = format!("train 999 small 0 -tr uiunet_minimal --plugins-dir plugins --epochs 1 -device cpu -pretrained_weights {}", other.display());
     assert_eq!(tree.host(&line).output().unwrap().status.code(), Some(1));
+}
+
+/// Row 75: the fold has the network's picture, with every layer of the checkpoint.
+fn is_drawn(fold: &Path, config: &str, done: &checkpoint::Checkpoint) {
+    let svg = fs::read_to_string(fold.join("network_architecture.svg")).unwrap();
+    assert!(svg.starts_with("<?xml") && svg.ends_with("</svg>\n") && svg.contains(&format!(" of {config}</text>")), "{config}");
+    let named: HashSet<&str> =
+        svg.split("<title>").skip(1).filter_map(|part| part.split_once("</title>")).flat_map(|(names, _)| names.split(' ')).collect();
+    for weight in &done.weights {
+        let layer = |name: &str| name.rsplit_once('.').map_or("", |(layer, _)| layer).to_owned();
+        let mut names = std::iter::once(&weight.name).chain(&weight.aliases).map(|name| layer(name));
+        assert!(names.any(|name| named.contains(name.as_str())), "{config}: {} is not drawn", weight.name);
+    }
+    assert!(svg.matches("class=\"skip\"").count() >= 2, "{config} has skip connections");
+    let pdf = fs::read(fold.join("network_architecture.pdf")).unwrap();
+    assert!(pdf.starts_with(b"%PDF-1.") && pdf.trim_ascii_end().ends_with(b"%%EOF"), "{config}");
 }
 
 /// The networks of `examples`, built as their authors would.

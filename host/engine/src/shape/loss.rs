@@ -55,7 +55,7 @@ pub fn trace_loss(loss: &LossHandle, heads: &[LossHead<'_>], task: &Task) -> Res
         let left = host.end_call(&out);
         Ok((out, left))
     };
-    let trace = recorded(run, heads.first().map_or(1, |h| h.shape.first().copied().unwrap_or(1)))?;
+    let trace = recorded(Recorder::new(), run, heads.first().map_or(1, |h| h.shape.first().copied().unwrap_or(1)))?;
     for &o in &trace.output_values {
         let info = &trace.values[o].info;
         if info.elements() != 1 || info.dtype != DType::Float {

@@ -30,7 +30,7 @@ pub use cost::flops;
 pub use elementwise::broadcast;
 pub use loss::{LossHead, trace_loss};
 pub use parts::Part;
-pub use trace::{Node, NodeKind, ParamInfo, Trace, TraceError, Value, ValueKind, planning_size, trace};
+pub use trace::{Constant, Node, NodeKind, ParamInfo, Trace, TraceError, Value, ValueKind, planning_size, trace, trace_prediction};
 
 use check::Call;
 use plugin_api::{DType, Error, ErrorKind, Op, Result};

@@ -1,7 +1,6 @@
 //! A trace by the parts of its network.
 
 use super::{Info, NodeKind, Trace, ValueKind, flops};
-use std::collections::BTreeSet;
 
 /// The layers whose parameters begin alike, such as `encoder.stages.2`, with what comes between them and the next.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,11 +20,13 @@ pub struct Part {
 impl Trace {
     /// The parts of the network, in the order in which a forward comes to them. What has no parameters counts for the part before it.
     pub fn parts(&self) -> Vec<Part> {
-        let (names, place) = self.part_names();
-        let named = |name| Part { name, output: Vec::new(), parameters: 0, flops: 0, activation_bytes: 0 };
-        let mut parts: Vec<Part> = names.into_iter().map(named).collect();
-        for (node, at) in self.nodes.iter().zip(place) {
-            let Some(part) = parts.get_mut(at) else { continue };
+        let mut parts: Vec<Part> = Vec::new();
+        let mut at = None;
+        for node in &self.nodes {
+            if !node.scope.is_empty() || at.is_none() {
+                at = Some(place(&mut parts, &part_name(&node.scope)));
+            }
+            let Some(part) = at.and_then(|at| parts.get_mut(at)) else { continue };
             let infos = |list: &[usize]| -> Vec<Info> { list.iter().map(|&i| self.values[i].info.clone()).collect() };
             let outputs = infos(&node.outputs);
             if let NodeKind::Op(op) = node.kind {
@@ -47,37 +48,14 @@ impl Trace {
         }
         parts
     }
+}
 
-    /// Which part hands a tensor to which: places in [`Trace::parts`], in order.
-    pub fn part_links(&self) -> BTreeSet<(usize, usize)> {
-        let (_, place) = self.part_names();
-        let mut made_by = vec![None; self.values.len()];
-        let mut links = BTreeSet::new();
-        for (node, to) in self.nodes.iter().zip(place) {
-            links.extend(node.inputs.iter().filter_map(|&input| made_by[input]).filter(|&from| from != to).map(|from| (from, to)));
-            node.outputs.iter().for_each(|&output| made_by[output] = Some(to));
-        }
-        links
-    }
-
-    /// The names of the parts, and for each node which part it belongs to.
-    fn part_names(&self) -> (Vec<String>, Vec<usize>) {
-        let (mut names, mut place): (Vec<String>, Vec<usize>) = (Vec::new(), Vec::new());
-        for node in &self.nodes {
-            let at = match place.last() {
-                Some(&before) if node.scope.is_empty() => before,
-                _ => {
-                    let name = part_name(&node.scope);
-                    names.iter().position(|known| *known == name).unwrap_or_else(|| {
-                        names.push(name);
-                        names.len() - 1
-                    })
-                }
-            };
-            place.push(at);
-        }
-        (names, place)
-    }
+/// The place of the part called `name`, which is made if it is new.
+fn place(parts: &mut Vec<Part>, name: &str) -> usize {
+    parts.iter().position(|part| part.name == name).unwrap_or_else(|| {
+        parts.push(Part { name: name.to_owned(), output: Vec::new(), parameters: 0, flops: 0, activation_bytes: 0 });
+        parts.len() - 1
+    })
 }
 
 /// `encoder.stages.0` of `encoder.stages.0.0.convs.0.conv`; without a number the first two words.

@@ -4,7 +4,7 @@ use super::{
     Info,
     check::{check_shape, text},
     infer,
-    trace::{Node, NodeKind, ParamInfo, Value, ValueKind},
+    trace::{Constant, Node, NodeKind, ParamInfo, Value, ValueKind},
 };
 use plugin_api::{
     DType, Error, ErrorKind, Op, ParamRequest, Result,
@@ -12,7 +12,7 @@ use plugin_api::{
 };
 use std::{
     cell::RefCell,
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     sync::atomic::{AtomicU64, Ordering},
 };
 
@@ -22,6 +22,7 @@ pub(super) struct Record {
     pub(super) parameters: Vec<ParamInfo>,
     pub(super) values: Vec<Value>,
     pub(super) nodes: Vec<Node>,
+    pub(super) constants: HashMap<usize, Constant>,
     pub(super) reads_values: bool,
     names: HashSet<String>,
     building: bool,
@@ -30,6 +31,7 @@ pub(super) struct Record {
 /// The recording host.
 pub(super) struct Recorder {
     number: u64,
+    training: bool,
     record: RefCell<Record>,
 }
 
@@ -38,11 +40,20 @@ fn invalid(sentence: String) -> Error {
 }
 
 impl Recorder {
-    /// An empty record; parameters may be created.
+    /// An empty record of a training; parameters may be created.
     pub(super) fn new() -> Self {
+        Self::of(true)
+    }
+
+    /// The same of a prediction.
+    pub(super) fn predicting() -> Self {
+        Self::of(false)
+    }
+
+    fn of(training: bool) -> Self {
         static NUMBER: AtomicU64 = AtomicU64::new(1);
         let record = Record { building: true, ..Record::default() };
-        Recorder { number: NUMBER.fetch_add(1, Ordering::Relaxed) << 32, record: RefCell::new(record) }
+        Recorder { number: NUMBER.fetch_add(1, Ordering::Relaxed) << 32, training, record: RefCell::new(record) }
     }
 
     /// From here on no parameter is created; what ran before leaves no node and holds no memory.
@@ -119,13 +130,16 @@ impl Recorder {
         handles
     }
 
-    fn upload(&self, shape: &[usize], len: usize, dtype: DType) -> Result<u64> {
+    fn upload(&self, shape: &[usize], len: usize, dtype: DType, values: Constant) -> Result<u64> {
         check_shape(shape).map_err(|e| invalid(format!("a tensor from values: {e}")))?;
         let wanted: usize = shape.iter().product();
         if wanted != len {
             return Err(invalid(format!("a tensor from values: {} holds {wanted} values, {len} were given", text(shape))));
         }
-        Ok(self.record.borrow_mut().add(Info::new(shape, dtype), ValueKind::Constant)).map(|i| self.handle(i))
+        let r = &mut *self.record.borrow_mut();
+        let place = r.add(Info::new(shape, dtype), ValueKind::Constant);
+        r.constants.insert(place, values);
+        Ok(self.handle(place))
     }
 }
 
@@ -171,11 +185,11 @@ impl Host for Recorder {
     }
 
     fn upload_f32(&self, shape: &[usize], data: &[f32]) -> Result<u64> {
-        self.upload(shape, data.len(), DType::Float)
+        self.upload(shape, data.len(), DType::Float, Constant::Float(data.to_vec()))
     }
 
     fn upload_i32(&self, shape: &[usize], data: &[i32]) -> Result<u64> {
-        self.upload(shape, data.len(), DType::Int)
+        self.upload(shape, data.len(), DType::Int, Constant::Int(data.to_vec()))
     }
 
     fn parameter(&self, name: &str, shape: &[usize], init: &str, trainable: bool) -> Result<u64> {
@@ -213,7 +227,11 @@ impl Host for Recorder {
     }
 
     fn query(&self, key: &str) -> Option<String> {
-        ["training", "tracing"].contains(&key).then(|| "true".to_string())
+        match key {
+            "training" => Some(self.training.to_string()),
+            "tracing" => Some("true".into()),
+            _ => None,
+        }
     }
 
     fn log(&self, _level: u32, _message: &str) {}

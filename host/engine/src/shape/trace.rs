@@ -8,6 +8,7 @@ use super::{
     recorder::{Record, Recorder},
 };
 use plugin_api::{DType, Error, ErrorKind, NetworkSpec, Op, Result, abi::host::ArchitectureHandle};
+use std::collections::HashMap;
 
 /// A parameter (or, not trainable, a buffer).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +37,15 @@ pub enum ValueKind {
     Constant,
     /// An operation's result.
     Result,
+}
+
+/// The values that a component uploaded, last axis fastest.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Constant {
+    /// Of a Float tensor.
+    Float(Vec<f32>),
+    /// Of an Int tensor.
+    Int(Vec<i32>),
 }
 
 /// A tensor of a trace.
@@ -100,6 +110,8 @@ pub struct Trace {
     pub values: Vec<Value>,
     /// All operations, in order.
     pub nodes: Vec<Node>,
+    /// What [`ValueKind::Constant`] tensors hold, by their places in `values`.
+    pub constants: HashMap<usize, Constant>,
     /// Shapes of the arguments: (B, C, spatial...); for a loss the logits, labels, regions and masks of each head.
     pub inputs: Vec<Vec<usize>>,
     /// Shapes of the heads, finest first; for a loss the one scalar.
@@ -146,7 +158,7 @@ impl Trace {
     }
 
     fn new(record: Record, outputs: Vec<usize>, batch: usize, leaked: usize) -> Self {
-        let Record { parameters, values, nodes, .. } = record;
+        let Record { parameters, values, nodes, constants, .. } = record;
         let trainable: Vec<bool> = parameters.iter().map(|p| p.trainable).collect();
         let storage = Storage::new(&values, &nodes, &trainable, &outputs);
         let (activation_bytes, inference_bytes) = (storage.training_bytes(), storage.inference_bytes());
@@ -175,6 +187,7 @@ impl Trace {
             parameters,
             values,
             nodes,
+            constants,
         }
     }
 }
@@ -196,8 +209,7 @@ impl From<TraceError> for Error {
 }
 
 /// Runs `f` on a recorder; its failure tells whether values were read.
-pub(super) fn recorded(f: impl FnOnce(&Recorder) -> Result<(Vec<usize>, usize)>, batch: usize) -> Result<Trace, TraceError> {
-    let recorder = Recorder::new();
+pub(super) fn recorded(recorder: Recorder, f: impl FnOnce(&Recorder) -> Result<(Vec<usize>, usize)>, batch: usize) -> Result<Trace, TraceError> {
     match f(&recorder) {
         Ok((outputs, leaked)) => Ok(Trace::new(recorder.finish(), outputs, batch, leaked)),
         Err(error) => Err(TraceError { error, reads_values: recorder.reads_values() }),
@@ -210,6 +222,18 @@ pub(super) fn recorded(f: impl FnOnce(&Recorder) -> Result<(Vec<usize>, usize)>,
 /// The network cannot be built, an operation got what it does not take, values were read ([`TraceError::reads_values`]), or the
 /// heads are not (B, classes, spatial...) with the first one at the patch's size.
 pub fn trace(arch: &ArchitectureHandle, spec: &NetworkSpec, batch: usize) -> Result<Trace, TraceError> {
+    trace_on(Recorder::new(), arch, spec, batch)
+}
+
+/// The same in prediction mode: what a network leaves out there is not in the trace.
+///
+/// # Errors
+/// As [`trace()`].
+pub fn trace_prediction(arch: &ArchitectureHandle, spec: &NetworkSpec, batch: usize) -> Result<Trace, TraceError> {
+    trace_on(Recorder::predicting(), arch, spec, batch)
+}
+
+fn trace_on(recorder: Recorder, arch: &ArchitectureHandle, spec: &NetworkSpec, batch: usize) -> Result<Trace, TraceError> {
     let run = |host: &Recorder| {
         let network = arch.build(host, &serde_json::to_string(spec)?)?;
         let left = host.end_call(&[]);
@@ -220,7 +244,7 @@ pub fn trace(arch: &ArchitectureHandle, spec: &NetworkSpec, batch: usize) -> Res
         let left = left + host.end_call(&heads);
         Ok((heads, left))
     };
-    let trace = recorded(run, batch)?;
+    let trace = recorded(recorder, run, batch)?;
     let infos: Vec<&Info> = trace.output_values.iter().map(|&o| &trace.values[o].info).collect();
     check_heads(&infos, spec, batch).map_err(|error| TraceError { error, reads_values: false })?;
     Ok(trace)

@@ -6,6 +6,8 @@
 //!
 //! Steps 2 and 3 work slab by slab, so that the logits of the whole image are never there, unless probabilities are asked for.
 //!
+//! [`TrainedModel`] is a model folder, opened: it predicts arrays and folders for whoever has no command line.
+//!
 //! [`validate`] does the same with the preprocessed cases of a fold, and scores what comes out.
 
 mod case;
@@ -21,6 +23,7 @@ mod slabs;
 mod stages;
 mod steps;
 mod sums;
+mod trained;
 mod validation;
 mod window;
 
@@ -29,6 +32,7 @@ pub use folder::{PredictOptions, Predicted, predict_folder};
 pub use gaussian::gaussian;
 pub use layout::Window;
 pub use steps::{positions, steps};
+pub use trained::{ArrayOptions, Segmentation, TrainedModel, trained_folds};
 pub use validation::{NextStage, ValidationOptions, validate};
 pub use window::sliding_window;
 

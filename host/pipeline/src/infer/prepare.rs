@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use ndarray::{Array4, ArrayRef3, Axis, concatenate};
+use ndarray::{Array3, Array4, ArrayRef3, Axis, concatenate};
 use volume::files::CaseProperties;
-use volume::image::{Geometry, read_header};
+use volume::image::{Geometry, Image, read_header};
 
 use super::LoadedModel;
 use super::export::Place;
@@ -92,18 +92,28 @@ pub(super) fn prepare(case: &InputCase, model: &Recipe<'_>) -> Result<(Array4<f3
     warnings.iter().for_each(|warning| tracing::warn!("{}: {warning}", case.name));
     let geometry = image.geometry.clone();
     let previous = case.previous.as_ref().map(|path| reader.read_segmentation(path)).transpose()?.map(|(labels, _)| labels);
+    let (image, properties) = seen(image, previous, model)?;
+    Ok((image, About { properties, geometry }))
+}
+
+/// What the network sees of an image, with the previous stage's segmentation in a cascade.
+///
+/// # Errors
+/// It does not fit the plans.
+pub(super) fn seen(image: Image, previous: Option<Array3<i16>>, model: &Recipe<'_>) -> Result<(Array4<f32>, CaseProperties)> {
     let (plans, configuration, dataset) = (model.plans, model.configuration, model.dataset);
+    let cascade = previous.is_some();
     let made = match model.plugins {
         Some(plugins) => preprocess_with(plugins, image, previous, plans, configuration, dataset)?,
         None => preprocess_case(image, previous, plans, configuration, dataset)?,
     };
     // of the previous stage, not of the truth
     let properties = CaseProperties { class_locations: None, ..made.properties };
-    let image = match case.previous {
-        Some(_) => with_previous(made.data, &made.seg, model.dataset.label_manager()?.foreground_labels())?,
-        None => made.data,
+    let image = match cascade {
+        true => with_previous(made.data, &made.seg, model.dataset.label_manager()?.foreground_labels())?,
+        false => made.data,
     };
-    Ok((image, About { properties, geometry }))
+    Ok((image, properties))
 }
 
 /// What preparing needs of a model; unlike its networks, any thread may have it.

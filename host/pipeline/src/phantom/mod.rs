@@ -18,12 +18,14 @@
 
 mod draw;
 mod files;
+mod model;
 #[cfg(test)]
 mod tests;
 mod waves;
 
 pub use draw::{PhantomCase, draw};
 pub use files::write;
+pub use model::{ModelSpec, write_model};
 pub use waves::Waves;
 
 use std::ops::RangeInclusive;

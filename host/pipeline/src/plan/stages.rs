@@ -29,21 +29,17 @@ pub struct Stages {
 /// # Errors
 /// As [`trace`].
 pub fn stages(registry: &Registry, configuration: &Configuration, dataset: &DatasetJson) -> Result<Stages> {
-    let one = trace_of(registry, configuration, dataset, 1)?;
-    let training_bytes = trace(registry, configuration, dataset)?.activation_bytes;
+    let one = trace(registry, configuration, dataset, 1)?;
+    let training_bytes = trace(registry, configuration, dataset, configuration.batch_size)?.activation_bytes;
     let (parameters, flops) = (one.parameter_count(), one.flops);
     Ok(Stages { parts: one.parts(), parameters, flops, training_bytes, inference_bytes: one.inference_bytes })
 }
 
-/// Builds that network and runs it once on shapes alone, for a batch of the plan's size.
+/// The same network run on the shapes of `batch` samples.
 ///
 /// # Errors
 /// The architecture is not there, refuses the plan, or cannot take the patch; the axis and its divisor are named.
-pub fn trace(registry: &Registry, configuration: &Configuration, dataset: &DatasetJson) -> Result<Trace> {
-    trace_of(registry, configuration, dataset, configuration.batch_size)
-}
-
-fn trace_of(registry: &Registry, configuration: &Configuration, dataset: &DatasetJson, batch: usize) -> Result<Trace> {
+pub fn trace(registry: &Registry, configuration: &Configuration, dataset: &DatasetJson, batch: usize) -> Result<Trace> {
     let labels = dataset.label_manager()?;
     let spec = configuration.network_spec(configuration.input_channels(dataset, &labels), labels.num_outputs(), true);
     let name = spec.network_class_name.rsplit('.').next().unwrap_or_default();

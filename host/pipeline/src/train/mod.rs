@@ -3,7 +3,6 @@
 mod benchmark;
 mod curves;
 mod debug;
-mod diagram;
 mod events;
 mod fold;
 mod journal;

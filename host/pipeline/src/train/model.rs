@@ -12,7 +12,11 @@ use engine::{
     Device, Model,
     shape::{NodeKind, Trace},
 };
-use plugin_api::{NetworkSpec, Op, Task, TrainerConfig, abi::host::LossHandle, nn::NormKind};
+use plugin_api::{
+    NetworkSpec, Op, Task, TrainerConfig,
+    abi::host::{ArchitectureHandle, LossHandle},
+    nn::NormKind,
+};
 use registry::{Kind, Provenance, Registry, ResolvedConfig};
 use serde_json::{Value as Json, json};
 use std::{path::Path, sync::Arc};
@@ -27,6 +31,19 @@ pub struct Loaded {
     pub checkpoint: Checkpoint,
     /// Where a plugin is another than the one that trained it.
     pub warnings: Vec<String>,
+    architecture: ArchitectureHandle,
+    spec: NetworkSpec,
+}
+
+impl Loaded {
+    /// What the network does with `batch` patches in prediction, by shapes alone.
+    ///
+    /// # Errors
+    /// The network reads values, which shapes do not have.
+    pub fn trace(&self, batch: usize) -> Result<Trace> {
+        let refused = |e| Error::invalid(format!("{}: {}", self.spec.network_class_name, explained(&e, &self.spec)));
+        engine::shape::trace_prediction(&self.architecture, &self.spec, batch).map_err(refused)
+    }
 }
 
 /// The kinds that a prediction uses.
@@ -58,6 +75,16 @@ fn architecture_name<'a>(config: &'a TrainerConfig, spec: &'a NetworkSpec) -> &'
     config.architecture.as_ref().map_or(plain, |a| a.name_or(plain))
 }
 
+/// A network as it was built.
+struct Built {
+    model: Model,
+    from: Provenance,
+    trace: Trace,
+    architecture: ArchitectureHandle,
+    /// The plan, with what the config puts in its place.
+    spec: NetworkSpec,
+}
+
 /// The network of a trainer config (its own, or the plan's) and where it comes from.
 ///
 /// # Errors
@@ -69,19 +96,23 @@ pub fn build_model(
     device: &Device,
     seed: u64,
 ) -> Result<(Model, Provenance, Trace)> {
+    let built = build(registry, config, spec, device, seed)?;
+    Ok((built.model, built.from, built.trace))
+}
+
+fn build(registry: &Registry, config: &TrainerConfig, spec: &NetworkSpec, device: &Device, seed: u64) -> Result<Built> {
     let name = architecture_name(config, spec);
     let settings = config.architecture.as_ref().map(|a| a.settings.clone()).unwrap_or_default();
-    let spec = &normed(spec, config.norm)?;
     let source = registry.architecture(name)?;
-    let handle = source.create(&settings)?;
+    let (architecture, spec) = (source.create(&settings)?, normed(spec, config.norm)?);
     let failed = |call: &str, e: engine::Error| match e {
         engine::Error::Component(e) => Error::from(source.from.failed(call, e)),
         other => Error::from(other),
     };
-    let trace =
-        engine::shape::trace(&handle, spec, 1).map_err(|e| Error::invalid(format!("{name} of {}: {}", source.from.who(), explained(&e, spec))))?;
-    let model = Model::build(device, &handle, spec, seed).map_err(|e| failed("build", e))?;
-    Ok((model, source.from.clone(), trace))
+    let refused = |e| Error::invalid(format!("{name} of {}: {}", source.from.who(), explained(&e, &spec)));
+    let trace = engine::shape::trace(&architecture, &spec, 1).map_err(refused)?;
+    let model = Model::build(device, &architecture, &spec, seed).map_err(|e| failed("build", e))?;
+    Ok(Built { model, from: source.from.clone(), trace, architecture, spec })
 }
 
 /// The plan with the normalisation that a config puts in its place, scale and shift included.
@@ -172,11 +203,11 @@ pub fn load_model(registry: &Registry, folder: &Path, fold: &str, file: &str, de
         checkpoint.host.config.clone()
     };
     let spec = configuration.network_spec(configuration.input_channels(&dataset, &labels), labels.num_outputs(), true);
-    let (mut model, _, trace) =
-        build_model(registry, &config, &spec, device, checkpoint.host.seed).map_err(|e| lock::missing(e, &checkpoint.host.plugins, &path))?;
+    let Built { mut model, trace, architecture, spec, .. } =
+        build(registry, &config, &spec, device, checkpoint.host.seed).map_err(|e| lock::missing(e, &checkpoint.host.plugins, &path))?;
     let warnings = lock::differences(&checkpoint.host.plugins, &PREDICTING, registry);
     let weights: Vec<_> = std::mem::take(&mut checkpoint.weights).into_iter().map(|w| (w.name, w.shape, w.data)).collect();
     model.load(&weights).map_err(|e| Error::content(&path, e.to_string()))?;
     let bytes = forward_bytes(&trace, device);
-    Ok(Loaded { model, bytes, checkpoint, warnings })
+    Ok(Loaded { model, bytes, checkpoint, warnings, architecture, spec })
 }

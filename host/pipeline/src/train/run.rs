@@ -1,7 +1,7 @@
 //! The epochs.
 
 use super::{
-    Fold, Iteration, Observer, TrainOptions, benchmark, curves, debug, diagram,
+    Fold, Iteration, Observer, TrainOptions, benchmark, curves, debug,
     events::Events,
     journal::{Journal, now},
     memory, metrics,
@@ -15,6 +15,7 @@ use crate::{
     checkpoint::{self, Checkpoint, HostRecord, Logging},
     claim::{self, Claim},
     dataset::{DatasetJson, LabelManager},
+    diagram,
     error::{Error, Result},
     infer, json,
     loader::{Batch, Dataset, Loader, LoaderSpec, Prepare, worker_threads},
@@ -261,7 +262,7 @@ impl Run<'_> {
         journal.line(&format!("{epochs} epochs of {iterations} training and {validation_iterations} validation iterations"))?;
         journal.line(&format!("{} training and {} validation cases, batch {batch_size}", split.train.len(), split.val.len()))?;
         debug::write(&self.folder.join("debug.json"), self, split)?;
-        diagram::write(&self.folder.join("network_architecture.pdf"), self)?;
+        diagram::draw_both(&self.folder, &format!("{} of {}", self.parts.architecture_name, self.config.name), &self.parts.trace)?;
         if let Some(c) = found {
             let weights: Vec<_> = c.weights.iter().map(|w| (w.name.clone(), w.shape.clone(), w.data.clone())).collect();
             self.parts.model.load(&weights)?;
