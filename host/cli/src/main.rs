@@ -3,6 +3,7 @@
 mod arguments;
 mod commands;
 mod demo;
+mod estimate;
 mod failure;
 mod folds;
 mod monitor;

@@ -33,7 +33,7 @@ impl<'a> Seen<'a> {
         let todo = self.fold.epochs?.checked_sub(done).filter(|&todo| todo > 0)?;
         let behind = if done == self.epochs.len() { self.since.as_secs_f64() } else { 0.0 };
         let seconds = (usual_seconds(self.epochs.get(..done)?)? * todo as f64 - behind).max(0.0);
-        Some(show::duration(Duration::from_secs_f64(seconds)))
+        Some(pipeline::progress::duration(Duration::from_secs_f64(seconds)))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use pipeline::{
-    progress::Progress,
+    progress::{Progress, duration},
     train::{Iteration, Observer},
 };
 use std::{
@@ -173,17 +173,6 @@ fn time_left(elapsed: Duration, done: usize, todo: usize) -> String {
         return String::new();
     }
     format!(" {} left", duration(elapsed.mul_f64(todo as f64 / done as f64)))
-}
-
-/// `3h12`: the two largest units.
-pub(crate) fn duration(time: Duration) -> String {
-    let seconds = time.as_secs_f64().round() as u64;
-    match (seconds / 86400, seconds / 3600 % 24, seconds / 60 % 60, seconds % 60) {
-        (0, 0, 0, s) => format!("{s}s"),
-        (0, 0, m, s) => format!("{m}m{s:02}"),
-        (0, h, m, _) => format!("{h}h{m:02}"),
-        (d, h, ..) => format!("{d}d {h}h"),
-    }
 }
 
 #[cfg(test)]

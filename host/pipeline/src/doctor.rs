@@ -135,7 +135,7 @@ fn write_speed(folder: &Path) -> std::io::Result<f64> {
 }
 
 /// Free bytes of the disk that holds `folder`.
-fn room(folder: &Path) -> Option<u64> {
+pub(crate) fn room(folder: &Path) -> Option<u64> {
     let folder: PathBuf = folder.canonicalize().ok()?;
     let disks = Disks::new_with_refreshed_list();
     let holding = disks.iter().filter(|disk| folder.starts_with(disk.mount_point()));

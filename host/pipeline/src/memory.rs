@@ -24,7 +24,7 @@ pub fn available() -> u64 {
 }
 
 /// Bytes that this process holds now.
-fn taken() -> u64 {
+pub(crate) fn taken() -> u64 {
     let Ok(own) = sysinfo::get_current_pid() else { return 0 };
     let mut system = System::new();
     system.refresh_processes_specifics(ProcessesToUpdate::Some(&[own]), false, ProcessRefreshKind::nothing().with_memory());

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::error::{Error, Result};
 
@@ -23,6 +24,17 @@ pub type Report<'a> = &'a (dyn Fn(Progress<'_>) + Sync);
 
 /// Tells nobody.
 pub fn silent(_: Progress<'_>) {}
+
+/// A time in its two largest units: `45s`, `3m07`, `3h12`, `2d 3h`.
+pub fn duration(time: Duration) -> String {
+    let seconds = time.as_secs_f64().round() as u64;
+    match (seconds / 86400, seconds / 3600 % 24, seconds / 60 % 60, seconds % 60) {
+        (0, 0, 0, s) => format!("{s}s"),
+        (0, 0, m, s) => format!("{m}m{s:02}"),
+        (0, h, m, _) => format!("{h}h{m:02}"),
+        (d, h, ..) => format!("{d}d {h}h"),
+    }
+}
 
 /// Does `work` for each of `items` with at most `workers` at a time, and gives the results in the order of the items.
 ///

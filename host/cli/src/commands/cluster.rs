@@ -141,7 +141,9 @@ impl Slurm {
             let given = arguments::normalise(given.into_iter().chain(self.train.iter().cloned()));
             let train = Train::from_arg_matches(&Train::command().no_binary_name(true).try_get_matches_from(given)?)?;
             if train.names_a_way() {
-                return Err(Failure::usage("--c, --val, --jobs, --devices, --ddp and -num_gpus are the script's own business; leave them out"));
+                return Err(Failure::usage(
+                    "--c, --val, --jobs, --devices, --ddp and -num_gpus are the script's own business, and --estimate trains nothing; leave them out",
+                ));
             }
             if registry.is_none() {
                 registry = Some(train.registry()?);

@@ -2,6 +2,7 @@
 
 use super::Run;
 use crate::{
+    estimate,
     failure::Failure,
     folds::{self, Job, SideBySide},
     options::{DeviceOption, PluginOptions, absolute, trainer_folder},
@@ -10,7 +11,7 @@ use crate::{
 use engine::Device;
 use pipeline::{
     paths::Paths,
-    train::{Fold, Outcome, TrainOptions, memory_needed, train},
+    train::{self, Fold, Outcome, TrainOptions, memory_needed},
 };
 use registry::DEFAULT_TRAINER;
 use signal_hook::{
@@ -29,7 +30,7 @@ use std::{
 #[derive(clap::Parser)]
 #[command(
     name = "train",
-    after_help = "Examples:\n  host train 4 3d_fullres 0 --npz\n  host train 4 3d_fullres 0 --c                      go on where it stopped\n  \
+    after_help = "Examples:\n  host train 4 3d_fullres 0 --estimate               how long, how much memory, how much disk\n  host train 4 3d_fullres 0 --npz\n  host train 4 3d_fullres 0 --c                      go on where it stopped\n  \
                   host train 4 3d_fullres all --devices 0,1,2,3      five folds on four GPUs\n  host train 4 3d_fullres all --jobs 2 -device cpu   two folds at a time"
 )]
 pub(crate) struct Train {
@@ -82,6 +83,9 @@ pub(crate) struct Train {
     /// End after this many epochs without a better running mean of the pseudo Dice [default: never]
     #[arg(long, value_name = "EPOCHS", value_parser = clap::value_parser!(u32).range(1..))]
     patience: Option<u32>,
+    /// Say how long it will take, and how much memory and disk, from a few iterations; nothing is written
+    #[arg(long, conflicts_with_all = ["val", "resume", "jobs", "devices"])]
+    estimate: bool,
     /// What all random numbers come from [default: drawn]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -130,8 +134,13 @@ impl Run for Train {
         let device = self.device.parse()?;
         let registry = self.plugins.open()?;
         let (paths, stop) = (Paths::from_env(), stopped_by_signals()?);
+        if let (true, Some(&fold)) = (self.estimate, self.fold.0.first()) {
+            let options = self.options(fold, self.device.name(), &device, &stop)?;
+            show::line(&estimate::table(&train::estimate(&paths, &registry, &options)?, self.fold.0.len()));
+            return Ok(());
+        }
         for (index, &fold) in self.fold.0.iter().enumerate() {
-            match train(&paths, &registry, &self.options(fold, self.device.name(), &device, &stop)?, &show::Training::new(stop.clone()))? {
+            match train::train(&paths, &registry, &self.options(fold, self.device.name(), &device, &stop)?, &show::Training::new(stop.clone()))? {
                 Outcome::Finished { folder, dice: Some(dice) } => show::line(&format!("{}: mean Dice {dice:.4}", folder.display())),
                 Outcome::Finished { folder, dice: None } => {
                     show::line(&format!("{}: trained; there was no validation, so nothing says how good it is", folder.display()));
@@ -175,7 +184,7 @@ impl Train {
 
     /// Whether it says how a training goes on, or on which devices.
     pub(crate) fn names_a_way(&self) -> bool {
-        self.resume || self.val || self.jobs.is_some() || !self.devices.is_empty() || self.ddp || self.num_gpus != 1
+        self.estimate || self.resume || self.val || self.jobs.is_some() || !self.devices.is_empty() || self.ddp || self.num_gpus != 1
     }
 
     pub(crate) fn registry(&self) -> Result<registry::Registry, Failure> {

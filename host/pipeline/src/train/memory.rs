@@ -33,13 +33,23 @@ pub fn memory_needed(paths: &Paths, registry: &Registry, options: &TrainOptions)
 
 /// Bytes of a training step: activations and gradients of a batch (see [`Trace`]), and of each parameter its value, its gradient and the
 /// optimizer's averages. Scratch space of kernels is not in it.
-fn step_bytes(trace: &Trace, settings: &Settings) -> u64 {
-    let averages = match settings.optimizer {
+pub(super) fn step_bytes(trace: &Trace, settings: &Settings) -> u64 {
+    let parameters = trace.parameter_count() * 4 * (2 + averages(settings));
+    trace.activation_bytes.saturating_mul(settings.batch_size as u64).saturating_add(parameters)
+}
+
+/// Bytes of a checkpoint: of each parameter its value and the optimizer's averages.
+pub(super) fn checkpoint_bytes(trace: &Trace, settings: &Settings) -> u64 {
+    trace.parameter_count() * 4 * (1 + averages(settings))
+}
+
+/// Numbers that the optimizer keeps of each parameter.
+fn averages(settings: &Settings) -> u64 {
+    match settings.optimizer {
         OptimizerSpec::Sgd { .. } => 1,
         OptimizerSpec::Adam { amsgrad, .. } => 2 + u64::from(amsgrad),
         OptimizerSpec::Adan { .. } => 4,
-    };
-    trace.activation_bytes.saturating_mul(settings.batch_size as u64).saturating_add(trace.parameter_count() * 4 * (2 + averages))
+    }
 }
 
 /// Refuses a training that cannot fit into what the user allows, or else into what the processor's memory has free.

@@ -3,17 +3,23 @@
 mod benchmark;
 mod curves;
 mod debug;
+mod epochs;
+mod estimate;
 mod events;
 mod fold;
+mod job;
 mod journal;
 mod memory;
 mod metrics;
 mod model;
 mod pseudo_dice;
 mod run;
+mod saving;
 mod settings;
+mod validation;
 mod variables;
 
+pub use estimate::{Estimate, estimate};
 pub use fold::Fold;
 pub use memory::memory_needed;
 pub use model::{Loaded, build_model, load_model};

@@ -1,0 +1,63 @@
+//! Checkpoints of a training.
+
+use super::{TrainOptions, run::Run};
+use crate::{
+    checkpoint::{self, Checkpoint, HostRecord},
+    error::{Error, Result},
+    lock,
+};
+use plugin_api::TrainerConfig;
+use std::path::Path;
+
+/// The checkpoint that a run goes on from: final, latest, best, as nnU-Net looks for them.
+pub(super) fn resume_from(folder: &Path, options: &TrainOptions) -> Result<Option<Checkpoint>> {
+    let names: &[&str] = match (options.validate_only, options.validate_best) {
+        (true, true) => &["checkpoint_best.pth"],
+        (true, false) => &["checkpoint_final.pth"],
+        _ => &["checkpoint_final.pth", "checkpoint_latest.pth", "checkpoint_best.pth"],
+    };
+    match names.iter().map(|n| folder.join(n)).find(|p| p.exists()) {
+        Some(path) => checkpoint::read(&path).map(Some),
+        None if options.validate_only => Err(Error::invalid(format!("{} has no {}; train the fold first", folder.display(), names[0]))),
+        None => Ok(None),
+    }
+}
+
+impl Run<'_> {
+    /// In between; the final one comes for all but a benchmark.
+    pub(super) fn keeps_checkpoints(&self) -> bool {
+        !self.options.no_checkpoints && !self.settings.benchmark
+    }
+
+    pub(super) fn save(&self, name: &str) -> Result<()> {
+        let (steps, states) = self.optimizer.state()?;
+        let checkpoint = Checkpoint {
+            weights: self.parts.model.weights()?,
+            optimizer: Some((self.optimizer.spec().clone(), self.settings.lr(self.epoch)?, states)),
+            logging: self.logging.clone(),
+            best_ema: self.best_ema,
+            current_epoch: self.epoch,
+            plans: self.plans.clone(),
+            configuration: self.options.configuration.clone(),
+            fold: self.options.fold.name(),
+            dataset_json: self.dataset_json.clone(),
+            device: if self.options.device.is_cpu() { "cpu".into() } else { "cuda".into() },
+            trainer_name: self.config.name.clone(),
+            mirror_axes: self.settings.inference_mirror_axes.clone(),
+            host: HostRecord {
+                host_version: env!("CARGO_PKG_VERSION").into(),
+                seed: self.seed,
+                iteration: self.iteration,
+                losses: self.losses.clone(),
+                config: TrainerConfig { extends: None, ..self.config.config.clone() },
+                num_epochs: self.settings.epochs,
+                iterations_per_epoch: self.settings.iterations,
+                validation_iterations: self.settings.validation_iterations,
+                plugins: self.plugins.clone(),
+                optimizer_steps: steps,
+            },
+        };
+        checkpoint::write(&self.folder.join(name), &checkpoint)?;
+        lock::write(&self.folder, &self.plugins)
+    }
+}
