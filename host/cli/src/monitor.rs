@@ -1,6 +1,6 @@
 //! A training as text: a block that is drawn again and again, or a line an epoch.
 
-use crate::{failure::Failure, show};
+use crate::failure::Failure;
 use pipeline::{
     claim::Holder,
     status::{Epoch, FoldStatus, ModelStatus, State, epochs, usual_seconds},
