@@ -35,7 +35,7 @@ pub(crate) const CASES: &[Case] = &[
         input: "A results folder that cannot be made",
         from: Planned,
         breaks: |tree| fs::write(tree.path("file"), "").unwrap(),
-        line: "nnUNet_results=file/results nnUNetv2_train Dataset001_Name 3d_fullres 0 -device cpu",
+        line: "nnUNet_results=file/results nnUNetv2_train Dataset001_Name 3d_fullres 0 --epochs 1 --iterations 1 --val-iterations 1 -device cpu",
         code: 1,
     },
     Case {
