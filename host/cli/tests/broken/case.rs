@@ -80,11 +80,20 @@ fn plain(tree: &Tree, said: &str) -> String {
     let given = tree.path("");
     let folders = [given.canonicalize().unwrap(), given];
     let at_home = folders.iter().fold(said.to_owned(), |said, folder| said.replace(folder.to_str().unwrap().trim_end_matches('/'), "~"));
-    let lines = at_home.lines().filter(|line| !is_progress(line)).map(|line| match line.char_indices().nth(LONGEST) {
+    let lines = at_home.lines().filter(|line| !is_progress(line)).map(without_place).map(|line| match line.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{} ...", &line[..end]),
-        None => line.to_owned(),
+        None => line,
     });
     lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Without the place in the source that a component's own error names: it moves with every edit.
+fn without_place(line: &str) -> String {
+    let place = line.split_once(" (at ").and_then(|(before, rest)| Some((before, rest.split_once(')')?)));
+    match place {
+        Some((before, (place, after))) if place.contains(".rs:") => format!("{before}{after}"),
+        _ => line.to_owned(),
+    }
 }
 
 /// Nothing is broken but the command.

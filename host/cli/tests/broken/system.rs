@@ -20,7 +20,7 @@ pub(crate) const CASES: &[Case] = &[
         input: "A disk that is full while a network is trained",
         from: Planned,
         breaks: nothing,
-        line: "trap '' XFSZ; ulimit -f 20; nnUNetv2_train 001 3d_fullres 0 --epochs 1 --iterations 1 --val-iterations 1 -device cpu",
+        line: "trap '' XFSZ; ulimit -f 20; nnUNetv2_train 001 3d_fullres 0 --epochs 1 --iterations 1 --val-iterations 1 --seed 1 -device cpu",
         code: 1,
     },
     Case {

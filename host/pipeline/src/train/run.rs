@@ -29,6 +29,7 @@ use plugin_api::TrainerConfig;
 use registry::{Kind, Registry, ResolvedConfig};
 use serde_json::Value as Json;
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
 };
@@ -125,6 +126,9 @@ pub fn train(paths: &Paths, registry: &Registry, options: &TrainOptions, observe
     let cases = Arc::new(Dataset::open(&preprocessed.join(&configuration.data_identifier), previous.as_deref())?);
     let keys: Vec<String> = cases.keys().map(str::to_owned).collect();
     let (split, warnings) = split(options, &preprocessed, &keys)?;
+    if let (Some(folder), Some(stage)) = (&previous, &configuration.previous_stage) {
+        needs_previous(folder, stage, &split)?;
+    }
 
     let found = if options.resume || options.validate_only { resume_from(&folder, options)? } else { None };
     let seed = found.as_ref().map(|c| c.host.seed).or(options.seed).unwrap_or_else(draw_seed);
@@ -215,6 +219,17 @@ fn split(options: &TrainOptions, preprocessed: &Path, keys: &[String]) -> Result
             Ok((splits.fold(fold, keys), warnings))
         }
     }
+}
+
+/// The second stage of a cascade trains on what the first made of the same cases.
+fn needs_previous(folder: &Path, stage: &str, split: &Split) -> Result<()> {
+    let cases: BTreeSet<&String> = split.train.iter().chain(&split.val).collect();
+    let missing: Vec<&str> = cases.into_iter().filter(|case| !folder.join(format!("{case}.npz")).exists()).map(String::as_str).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let what = format!("there is no segmentation of {}; train {stage} first, on the folds that validate them", missing.join(", "));
+    Err(Error::content(folder, what))
 }
 
 /// The checkpoint that a run goes on from: final, latest, best, as nnU-Net looks for them.
