@@ -26,7 +26,7 @@ pub(crate) const CASES: &[Case] = &[
         input: "More than is allowed",
         from: Raw,
         breaks: |tree| zip_of(tree, &[("Dataset001_A/a__b__c/plans.json", &[b' '; 2_000_000])]),
-        line: "nnUNetv2_install_pretrained_model_from_zip model.zip -max_size 0.001",
+        line: "nnUNetv2_install_pretrained_model_from_zip model.zip -max_size 0",
         code: 1,
     },
     Case { input: "No model", from: Raw, breaks: |tree| zip_of(tree, &[("Dataset001_A/readme.txt", b"x")]), line: INSTALL, code: 1 },

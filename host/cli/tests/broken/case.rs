@@ -77,13 +77,23 @@ fn plain(tree: &Tree, said: &str) -> String {
         let at = line.split_once(": ").and_then(|(_, rest)| rest.split_once(' ')).and_then(|(at, _)| at.split_once('/'));
         at.is_some_and(|(done, total)| done.parse::<u32>().is_ok() && total.parse::<u32>().is_ok())
     };
-    let lines: Vec<&str> = said.lines().filter(|line| !is_progress(line)).collect();
-    let home = tree.path("");
-    let (real, given) = (home.canonicalize().unwrap(), home);
-    let shown = |path: &Path| path.to_str().unwrap().trim_end_matches('/').to_owned();
-    let cut = |line: &&str| if line.len() > LONGEST { format!("{} ...", line.chars().take(LONGEST).collect::<String>()) } else { (*line).to_owned() };
-    let lines: Vec<String> = lines.iter().map(cut).collect();
-    lines.join("\n").replace(&shown(&real), "~").replace(&shown(&given), "~")
+    let given = tree.path("");
+    let folders = [given.canonicalize().unwrap(), given];
+    let at_home = folders.iter().fold(said.to_owned(), |said, folder| said.replace(folder.to_str().unwrap().trim_end_matches('/'), "~"));
+    let lines = at_home.lines().filter(|line| !is_progress(line)).map(without_place).map(|line| match line.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{} ...", &line[..end]),
+        None => line,
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Without the place in the source that a component's own error names: it moves with every edit.
+fn without_place(line: &str) -> String {
+    let place = line.split_once(" (at ").and_then(|(before, rest)| Some((before, rest.split_once(')')?)));
+    match place {
+        Some((before, (place, after))) if place.contains(".rs:") => format!("{before}{after}"),
+        _ => line.to_owned(),
+    }
 }
 
 /// Nothing is broken but the command.

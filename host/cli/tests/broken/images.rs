@@ -169,7 +169,7 @@ pub(crate) const CASES: &[Case] = &[
                 write_segmentation(&file, &ndarray::Array3::ones(labels.raw_dim()), &geometry).unwrap();
             }
         },
-        line: "nnUNetv2_plan_and_preprocess -d 001; nnUNetv2_train 001 2d 0 -device cpu",
+        line: "nnUNetv2_plan_and_preprocess -d 001; nnUNetv2_train 001 2d 0 --epochs 1 --iterations 1 --val-iterations 1 -device cpu",
         code: 1,
     },
 ];

@@ -75,7 +75,7 @@ pub(crate) const CASES: &[Case] = &[
         input: "A training that goes on from a damaged checkpoint",
         from: Trained,
         breaks: |tree| cut(&model(tree, CHECKPOINT), 80),
-        line: "nnUNetv2_train 001 3d_fullres 0 --c -device cpu",
+        line: "nnUNetv2_train 001 3d_fullres 0 --c --epochs 1 --iterations 1 --val-iterations 1 -device cpu",
         code: 1,
     },
     Case {

@@ -12,7 +12,7 @@ use crate::{
 use serde_json::json;
 use std::fs;
 
-const TRAIN: &str = "nnUNetv2_train 001 3d_fullres 0 --epochs 1 --iterations 2 -device cpu";
+const TRAIN: &str = "nnUNetv2_train 001 3d_fullres 0 --epochs 1 --iterations 1 --val-iterations 1 -device cpu";
 const CASE: &str = "nnUNetPlans_3d_fullres/phantom_001";
 
 fn case(tree: &Tree, ending: &str) -> std::path::PathBuf {
@@ -72,56 +72,56 @@ pub(crate) const CASES: &[Case] = &[
         input: "A trainer config that does not exist",
         from: Planned,
         breaks: nothing,
-        line: "nnUNetv2_train 001 3d_fullres 0 -tr 5epoch",
+        line: "nnUNetv2_train 001 3d_fullres 0 -tr 5epoch --epochs 1 --iterations 1 --val-iterations 1 -device cpu",
         code: 1,
     },
     Case {
         input: "A cascade without its first stage",
         from: Planned,
         breaks: add_cascade,
-        line: "nnUNetv2_train 001 3d_cascade_fullres 0 -device cpu",
+        line: "nnUNetv2_train 001 3d_cascade_fullres 0 --epochs 1 --iterations 1 --val-iterations 1 -device cpu",
         code: 1,
     },
     Case {
         input: "A fold beyond the splits",
         from: Planned,
         breaks: nothing,
-        line: "nnUNetv2_train 001 3d_fullres 9 --epochs 1 --iterations 1 -device cpu | grep warning >&2",
+        line: "nnUNetv2_train 001 3d_fullres 9 --epochs 1 --iterations 1 --val-iterations 1 -device cpu | grep warning >&2",
         code: 0,
     },
     Case {
         input: "Weights & Biases",
         from: Planned,
         breaks: nothing,
-        line: "nnUNet_wandb_enabled=1 nnUNetv2_train 001 3d_fullres 0 --epochs 1 --iterations 1 -device cpu | grep warning >&2",
+        line: "nnUNet_wandb_enabled=1 nnUNetv2_train 001 3d_fullres 0 --epochs 1 --iterations 1 --val-iterations 1 -device cpu | grep warning >&2",
         code: 0,
     },
     Case {
         input: "Trainers in Python",
         from: Planned,
         breaks: nothing,
-        line: "nnUNet_extTrainer=trainers nnUNetv2_train 001 3d_fullres 0 --epochs 1 --iterations 1 -device cpu | grep warning >&2",
+        line: "nnUNet_extTrainer=trainers nnUNetv2_train 001 3d_fullres 0 --epochs 1 --iterations 1 --val-iterations 1 -device cpu | grep warning >&2",
         code: 0,
     },
     Case {
         input: "Validation of what was not trained",
         from: Planned,
         breaks: nothing,
-        line: "nnUNetv2_train 001 3d_fullres 0 --val -device cpu",
+        line: "nnUNetv2_train 001 3d_fullres 0 --val --epochs 1 --iterations 1 --val-iterations 1 -device cpu",
         code: 1,
     },
     Case {
         input: "Pretrained weights that are not there",
         from: Planned,
         breaks: nothing,
-        line: "nnUNetv2_train 001 3d_fullres 0 -pretrained_weights checkpoint.pth -device cpu",
+        line: "nnUNetv2_train 001 3d_fullres 0 -pretrained_weights checkpoint.pth --epochs 1 --iterations 1 --val-iterations 1 -device cpu",
         code: 1,
     },
     Case {
         input: "Pretrained weights of another network",
         from: Trained,
         breaks: nothing,
-        line: "nnUNetv2_train 001 3d_fullres 0 -pretrained_weights $nnUNet_results/Dataset001_Name/nnUNetTrainer__nnUNetPlans__2d/fold_0/checkpoint_final.pth -device cpu",
+        line: "nnUNetv2_train 001 3d_fullres 0 -pretrained_weights $nnUNet_results/Dataset001_Name/nnUNetTrainer__nnUNetPlans__2d/fold_0/checkpoint_final.pth --epochs 1 --iterations 1 --val-iterations 1 -device cpu",
         code: 1,
     },
 ];

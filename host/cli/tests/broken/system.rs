@@ -20,7 +20,7 @@ pub(crate) const CASES: &[Case] = &[
         input: "A disk that is full while a network is trained",
         from: Planned,
         breaks: nothing,
-        line: "trap '' XFSZ; ulimit -f 20; nnUNetv2_train 001 3d_fullres 0 --epochs 1 --iterations 1 --val-iterations 1 -device cpu",
+        line: "trap '' XFSZ; ulimit -f 20; nnUNetv2_train 001 3d_fullres 0 --epochs 1 --iterations 1 --val-iterations 1 --seed 1 -device cpu",
         code: 1,
     },
     Case {
@@ -35,7 +35,7 @@ pub(crate) const CASES: &[Case] = &[
         input: "A results folder that cannot be made",
         from: Planned,
         breaks: |tree| fs::write(tree.path("file"), "").unwrap(),
-        line: "nnUNet_results=file/results nnUNetv2_train Dataset001_Name 3d_fullres 0 -device cpu",
+        line: "nnUNet_results=file/results nnUNetv2_train Dataset001_Name 3d_fullres 0 --epochs 1 --iterations 1 --val-iterations 1 -device cpu",
         code: 1,
     },
     Case {

@@ -82,11 +82,12 @@ pub fn check(dataset_folder: &Path, plans: &Plans, configuration: &Configuration
     let folder = dataset_folder.join(identifier);
     for (case, finished) in &manifest.cases {
         for (file, wanted) in files(&folder, case).iter().zip(finished.made) {
-            let found = fs::metadata(file).map_or(0, |about| about.len());
-            if found < wanted {
-                let what = format!("has {found} bytes, wanted {wanted}; nnUNetv2_preprocess makes what is missing of {identifier}");
-                return Err(Error::content(file, what));
-            }
+            let what = match fs::metadata(file) {
+                Ok(about) if about.len() >= wanted => continue,
+                Ok(about) => format!("has {} bytes, wanted {wanted}", about.len()),
+                Err(_) => "is missing".to_owned(),
+            };
+            return Err(Error::content(file, format!("{what}; nnUNetv2_preprocess makes it anew")));
         }
     }
     Ok(manifest.cases.into_keys().collect())

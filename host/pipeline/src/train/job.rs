@@ -13,7 +13,7 @@ use crate::{
     checkpoint::{Checkpoint, Logging},
     claim,
     dataset::{DatasetJson, LabelManager},
-    error::Result,
+    error::{Error, Result},
     json,
     loader::Dataset,
     lock,
@@ -25,6 +25,7 @@ use crate::{
 use engine::Optimizer;
 use registry::{Registry, ResolvedConfig};
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -95,6 +96,9 @@ impl<'a> Job<'a> {
         let keys: Vec<String> = cases.keys().map(str::to_owned).collect();
         let (split, doubts) = split(options, &preprocessed, &keys)?;
         warnings.extend(doubts);
+        if let (Some(folder), Some(stage)) = (&previous, &configuration.previous_stage) {
+            needs_previous(folder, stage, &split)?;
+        }
         Ok(Job {
             options,
             config,
@@ -172,4 +176,15 @@ fn split(options: &TrainOptions, preprocessed: &Path, keys: &[String]) -> Result
             Ok((splits.fold(fold, keys), warnings))
         }
     }
+}
+
+/// The second stage of a cascade trains on what the first made of the same cases.
+fn needs_previous(folder: &Path, stage: &str, split: &Split) -> Result<()> {
+    let cases: BTreeSet<&String> = split.train.iter().chain(&split.val).collect();
+    let missing: Vec<&str> = cases.into_iter().filter(|case| !folder.join(format!("{case}.npz")).exists()).map(String::as_str).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let what = format!("there is no segmentation of {}; train {stage} first, on the folds that validate them", missing.join(", "));
+    Err(Error::content(folder, what))
 }

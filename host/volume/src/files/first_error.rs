@@ -7,17 +7,19 @@ use std::io::{Error, ErrorKind, Result, Seek, SeekFrom, Write};
 pub struct FirstError<W> {
     out: W,
     failed: bool,
+    /// Where the next byte goes, or would go.
+    at: u64,
 }
 
 impl<W> FirstError<W> {
     /// Around `out`, which has not failed yet.
     pub fn new(out: W) -> Self {
-        Self { out, failed: false }
+        Self { out, failed: false, at: 0 }
     }
 
-    fn unless_failed<T>(&mut self, otherwise: T, call: impl FnOnce(&mut W) -> Result<T>) -> Result<T> {
+    fn unless_failed<T>(&mut self, otherwise: impl FnOnce(u64) -> T, call: impl FnOnce(&mut W) -> Result<T>) -> Result<T> {
         if self.failed {
-            return Ok(otherwise);
+            return Ok(otherwise(self.at));
         }
         let done = call(&mut self.out);
         self.failed = done.as_ref().is_err_and(|error: &Error| error.kind() != ErrorKind::Interrupted);
@@ -27,17 +29,24 @@ impl<W> FirstError<W> {
 
 impl<W: Write> Write for FirstError<W> {
     fn write(&mut self, bytes: &[u8]) -> Result<usize> {
-        self.unless_failed(bytes.len(), |out| out.write(bytes))
+        let written = self.unless_failed(|_| bytes.len(), |out| out.write(bytes))?;
+        self.at += written as u64;
+        Ok(written)
     }
 
     fn flush(&mut self) -> Result<()> {
-        self.unless_failed((), Write::flush)
+        self.unless_failed(|_| (), Write::flush)
     }
 }
 
 impl<W: Seek> Seek for FirstError<W> {
     fn seek(&mut self, to: SeekFrom) -> Result<u64> {
-        self.unless_failed(0, |out| out.seek(to))
+        let moved = |at: u64| match to {
+            SeekFrom::Start(place) => place,
+            SeekFrom::Current(by) | SeekFrom::End(by) => at.saturating_add_signed(by),
+        };
+        self.at = self.unless_failed(moved, |out| out.seek(to))?;
+        Ok(self.at)
     }
 }
 
