@@ -56,7 +56,7 @@ fn the_failure_of_one_fold_leaves_the_others_alone() {
         "error: 1 of 5 folds failed\nfold 2, exit code 1:\n  error: ",
         &format!("process {} on ", std::process::id()),
         &format!("fold_2: process {} on ", std::process::id()),
-        &format!("  again: host train 999 small 2 -device cpu --epochs 2 --iterations 2 --val-iterations 1 --seed 1\n"),
+        "  again: host train 999 small 2 -device cpu --epochs 2 --iterations 2 --val-iterations 1 --seed 1\n",
         "fold_2/output.log",
     ] {
         assert!(err.contains(part), "{part}: {err}");
