@@ -97,9 +97,9 @@ impl Slurm {
         }
         let logs = absolute(&self.logs.clone().unwrap_or(paths.results()?.join(&dataset).join("slurm_logs")))?;
         let logs_text = logs.display().to_string();
-        if logs_text.contains(['\n', ' ', '%', '\\']) {
+        if logs_text.contains(['\n', ' ', '%', '\\', '\'', '"']) {
             return Err(Failure::Plain(format!(
-                "{logs_text:?} holds a space, %, \\ or a line's end, which sbatch reads as its own; name another folder with --logs"
+                "{logs_text:?} holds a space, a quote, %, \\ or a line's end, which sbatch reads as its own; name another folder with --logs"
             )));
         }
         let memory = match self.mem {

@@ -89,9 +89,10 @@ told=
 trap 'told=yes; kill -TERM "$training"' TERM
 wait "$training"
 code=$?
-while [ -n "$told" ] && kill -0 "$training" 2> /dev/null; do
+while [ -n "$told" ]; do # the signal ended the wait, not the training
     wait "$training"
     code=$?
+    kill -0 "$training" 2> /dev/null || break
 done
 task="${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID"
 # a task that was cancelled is told too, but is not running any more

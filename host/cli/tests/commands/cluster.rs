@@ -16,6 +16,7 @@ fn checked(script: &Path) {
 #[test]
 fn folds_and_configurations_as_one_array() {
     let user = planned();
+    fs::create_dir(user.path("my-plugins")).unwrap();
     assert_snapshot!("slurm_cpu", {
         let line = "cluster slurm 1 2d 3d_fullres -f 0 1 fold_all -device cpu --cpus 2 --time 1:00:00 --at-once 4 -o a.sbatch -- -npz --epochs 2 --plugins-dir my-plugins";
         let said = user.host_with_folders(line).succeeded().to_owned();
@@ -23,7 +24,7 @@ fn folds_and_configurations_as_one_array() {
         format!("{said}\n{}", text(&user, "a.sbatch"))
     });
     let said =
-        user.host_with_folders("cluster slurm Dataset001_Phantom 3d_fullres --partition gpu --account lab --logs 'my-logs'").succeeded().to_owned();
+        user.host_with_folders("cluster slurm Dataset001_Phantom 3d_fullres --partition gpu --account lab --logs my-logs").succeeded().to_owned();
     let script = text(&user, "train_Dataset001_Phantom.sbatch");
     checked(&user.path("train_Dataset001_Phantom.sbatch"));
     for part in ["--partition=gpu\n", "--account=lab\n", "--gres=gpu:1\n", "--mem=16G\n", "--cpus-per-task=12\n", "-device cuda --c &\n"] {
