@@ -4,6 +4,7 @@ use crate::{model, succeed};
 use ndarray::{Array3, Array4};
 use nnunet::{ArrayOptions, TrainedModel};
 use pipeline::checkpoint::HostRecord;
+use registry::{Options, Registry, SearchPath};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -67,6 +68,24 @@ fn a_c_program_an_array_and_a_file_get_the_same_labels() {
     let bytes = fs::read(home.join("probabilities.raw")).unwrap();
     let by_c: Vec<f32> = bytes.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect();
     assert_eq!(by_c, probabilities.iter().copied().collect::<Vec<_>>());
+}
+
+/// It has the built-in components in it, and lies beside the program in a folder of builds; it is no plugin, so it is not listed as one.
+#[test]
+fn the_library_is_not_taken_for_a_plugin() {
+    let dir = tempfile::tempdir().unwrap();
+    let library = format!("{}nnunet{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
+    let built = std::env::current_exe().unwrap().with_file_name(&library);
+    std::os::unix::fs::symlink(&built, dir.path().join(&library)).unwrap();
+    let open = |search: SearchPath| {
+        let options =
+            Options { search, cache: dir.path().join("cache"), lock: dir.path().join("lock"), dev_plugins: false, trust: Default::default() };
+        Registry::open(options).unwrap().judgements().map(|judgement| format!("{:?}", judgement.state)).collect::<Vec<_>>()
+    };
+    assert!(open(SearchPath::new(&[], None, Some(dir.path()), None)).is_empty());
+    // whoever names it is told why not
+    let named = open(SearchPath::new(&[built], None, None, None));
+    assert!(named.len() == 1 && named[0].starts_with("Refused("), "{named:?}");
 }
 
 /// Name and number of parameters of each function of a text of C or Rust.

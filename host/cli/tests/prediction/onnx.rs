@@ -140,6 +140,8 @@ fn the_files_are_whole_and_give_the_networks_values() {
     assert_eq!(about["preprocessing"]["channels"][1]["scheme"], "ZScoreNormalization");
     assert_eq!((&about["preprocessing"]["spacing"], &about["prediction"]["mirror_axes"]), (&json!([1.5, 1.5, 1.5]), &json!([0, 1, 2])));
     assert_eq!((&about["postprocessing"]["nonlinearity"], &about["postprocessing"]["output_labels"]), (&json!("softmax"), &json!([0, 1, 2])));
+    let about: Value = serde_json::from_slice(&fs::read(exported.join("kiunet_2d.json")).unwrap()).unwrap();
+    assert_eq!((&about["network"], &about["input"]["axes"]), (&json!("kiunet"), &json!(["batch", "channel", "y", "x"])));
     compared(&exported);
 }
 

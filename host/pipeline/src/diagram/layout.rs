@@ -11,7 +11,7 @@ use super::{
     words,
 };
 
-pub(super) const BOX: [f64; 2] = [178.0, 36.0];
+pub(super) const BOX: [f64; 2] = [172.0, 46.0];
 /// Between the boxes of a pile.
 pub(super) const BELOW: f64 = 12.0;
 /// Between two piles in one place.
@@ -114,7 +114,8 @@ fn drawn(layer: &Layer, area: Area) -> Item {
     };
     let parameters = if layer.parameters > 0 { format!(", {} parameters", words::count(layer.parameters)) } else { String::new() };
     let head = layer.head.map_or(String::new(), |head| if head == 0 { "logits: ".into() } else { format!("logits {head}: ") });
-    let line = |down: f64, size: f64, bold: bool, colour: Colour, text: String| Text {
+    let size = 9.0;
+    let line = |down: f64, bold: bool, colour: Colour, text: String| Text {
         at: [area.x + area.width / 2.0, area.y + down],
         size,
         bold,
@@ -122,8 +123,13 @@ fn drawn(layer: &Layer, area: Area) -> Item {
         colour,
         text: fitted(&text, size, bold, room),
     };
-    let lines =
-        vec![line(15.0, 9.0, true, INK, format!("{head}{}", layer.words.join(", "))), line(28.0, 9.0, false, FAINT, format!("{output}{parameters}"))];
+    let (first, rest) = layer.words.split_first().map_or(("", String::new()), |(first, rest)| (first.as_str(), rest.join(", ")));
+    // two lines stand where three do, a little lower and higher
+    let places = if rest.is_empty() { [18.0, 0.0, 33.0] } else { [13.0, 25.5, 38.5] };
+    let mut lines = vec![line(places[0], true, INK, format!("{head}{first}")), line(places[2], false, FAINT, format!("{output}{parameters}"))];
+    if !rest.is_empty() {
+        lines.push(line(places[1], false, INK, rest));
+    }
     let fill = if layer.head.is_some() { [247, 209, 213] } else { fill(layer.kind) };
     Item::Layer { area, fill, lines, names: layer.names.iter().cloned().collect() }
 }

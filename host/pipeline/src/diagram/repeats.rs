@@ -84,7 +84,9 @@ fn longest(pile: &[usize], at: usize, layers: &[Layer], users: &[Vec<usize>]) ->
             times += 1;
         }
         let saved = |(length, times): (usize, usize)| length * (times - 1);
-        if times > 1 && best.is_none_or(|best| saved((length, times)) > saved(best)) {
+        // a block has one way in: it begins behind an addition, not with it
+        let begins = layers[pile[at]].from.len() == 1;
+        if begins && times > 1 && best.is_none_or(|best| saved((length, times)) > saved(best)) {
             best = Some((length, times));
         }
     }

@@ -16,6 +16,8 @@ pub(super) fn of(model: &Path, plans: &Plans, dataset: &DatasetJson, checkpoint:
     let labels = dataset.label_manager()?;
     let outputs = labels.num_outputs();
     let graph = onnx.graph.as_ref();
+    let planned = configuration.architecture.network_class_name.as_str();
+    let network = checkpoint.host.config.architecture.as_ref().map_or(planned, |architecture| architecture.name_or(planned));
     let name = |list: Option<&super::proto::ValueInfo>| list.map_or(String::new(), |value| value.name.clone());
     let nonlinearity = match labels.nonlinearity() {
         Nonlinearity::Softmax => "softmax",
@@ -32,7 +34,7 @@ pub(super) fn of(model: &Path, plans: &Plans, dataset: &DatasetJson, checkpoint:
         "configuration": checkpoint.configuration,
         "trainer": checkpoint.trainer_name,
         "fold": checkpoint.fold,
-        "network": configuration.architecture.network_class_name,
+        "network": network,
         "model_folder": model.file_name().map(|name| name.to_string_lossy()),
         "opset": OPSET,
         "input": {
