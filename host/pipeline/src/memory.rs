@@ -62,7 +62,12 @@ fn fitting<'a>(wanted: usize, cases: impl IntoIterator<Item = (&'a str, u64)>, r
             let text = format!("needs {} GiB of memory and {} GiB can be had", gib(bytes), gib(room));
             Err(Error::invalid(format!("{text}; free some, give --max-ram more, or use a machine with more")).in_case(largest))
         }
-        fit => Ok(wanted.min(fit).max(1)),
+        fit => {
+            if fit < wanted {
+                tracing::debug!("{fit} cases at a time instead of {wanted}: {largest} may take {} GiB, {} GiB can be had", gib(bytes), gib(room));
+            }
+            Ok(wanted.min(fit).max(1))
+        }
     }
 }
 

@@ -122,10 +122,12 @@ fn show_plans(file: &Path, wanted: Option<&str>, diagram: Option<&Path>, registr
     }
     for name in names {
         let configuration = plans.configuration(name)?;
-        show::line(&describe(name, &configuration, &plan::stages(registry, &configuration, &dataset)?));
         if let Some(path) = diagram {
             let class = configuration.architecture.network_class_name.rsplit('.').next().unwrap_or_default();
             diagram::draw(path, &format!("{class} of {}, {name}", plans.plans_name), &plan::trace(registry, &configuration, &dataset, 1)?)?;
+        }
+        show::line(&describe(name, &configuration, &plan::stages(registry, &configuration, &dataset)?));
+        if let Some(path) = diagram {
             show::line(&format!("{}: the network", path.display()));
         }
     }

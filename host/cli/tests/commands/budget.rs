@@ -41,19 +41,18 @@ fn a_budget_is_kept_or_refused() {
     user.host(&format!("{fingerprint} --max-ram 4")).finished();
     user.host("plan_experiment -d 1 --root .").finished();
     let preprocess = |gib: &str| {
-        let words = format!("preprocess -d 1 -c 3d_fullres -np 2 --root . --max-ram {gib}");
+        let words = format!("preprocess -d 1 -c 3d_fullres -np 2 --root . --verbose --max-ram {gib}");
         let said = File::create(user.path("said")).unwrap();
         let mut command = Command::new(user.path("host"));
         command.args(words.split(' ')).env_clear().env("HOME", user.path(".")).current_dir(user.path("."));
         let (status, peak) = peak::wait(command.stdout(Stdio::null()).stderr(said).spawn().unwrap());
         assert!(status.success(), "{}", fs::read_to_string(user.path("said")).unwrap());
         fs::remove_dir_all(user.path("nnUNet_preprocessed/Dataset001_A/nnUNetPlans_3d_fullres")).unwrap();
-        peak
+        (peak, fs::read_to_string(user.path("said")).unwrap())
     };
-    let (little, much) = (preprocess("0.25"), preprocess("4"));
-    println!("{} MiB at the peak with 256 MiB allowed, {} MiB with 4 GiB", little >> 20, much >> 20);
-    assert!(little <= 256 << 20, "{little} bytes at the peak");
-    if std::thread::available_parallelism().unwrap().get() > 1 {
-        assert!(much > little, "{much} bytes with two cases at a time, {little} with one");
-    }
+    let (peak, said) = preprocess("0.1875");
+    assert!(said.contains("1 cases at a time instead of 2: b may take 0."), "{said}");
+    assert!(peak <= 192 << 20, "{peak} bytes at the peak");
+    let (_, said) = preprocess("4");
+    assert!(!said.contains("at a time instead of"), "{said}");
 }

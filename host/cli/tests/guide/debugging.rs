@@ -39,12 +39,16 @@ fn row_74_plans_are_plain_json_with_what_matters() {
 #[test]
 fn row_75_network_architecture_pdf() {
     let tree = Tree::with_models();
-    for (configuration, finest) in [("2d", "2 x 8 x 8"), ("3d_fullres", "2 x 8 x 8 x 8")] {
-        let pdf = fs::read(tree.default_fold(configuration, 0).0.join("network_architecture.pdf")).unwrap();
+    for (configuration, finest) in [("2d", "8×8"), ("3d_fullres", "8×8×8")] {
+        let fold = tree.default_fold(configuration, 0).0;
+        let pdf = fs::read(fold.join("network_architecture.pdf")).unwrap();
         let text = String::from_utf8_lossy(&pdf);
         assert!(text.starts_with("%PDF-") && text.trim_end().ends_with("%%EOF"), "{configuration}");
-        for part in ["PlainConvUNet of ", "encoder.stages.0", "encoder.stages.1", "decoder.seg_layers.0", finest] {
-            assert!(text.contains(&format!("({part}")), "{configuration}: no {part}");
+        assert!(text.contains("(PlainConvUNet of "), "{configuration}");
+        // the same picture as text, with the names of layers
+        let svg = fs::read_to_string(fold.join("network_architecture.svg")).unwrap();
+        for part in ["encoder.stages.0", "encoder.stages.1", "decoder.seg_layers.0", finest] {
+            assert!(svg.contains(part), "{configuration}: no {part}");
         }
     }
 }
@@ -101,7 +105,7 @@ fn row_80_the_three_folders_are_required_where_they_are_used() {
     ] {
         let said = tree.refused(&format!("unset {variable}\n{line} -h > /dev/null\n{line}"), 1);
         assert!(said.starts_with(&format!("error: {variable} is not set; it names the folder of ")), "{said}");
-        assert!(said.trim_end().ends_with(&format!("export {variable}=/path/to/folder")), "{said}");
+        assert!(said.trim_end().ends_with(&format!("export {variable}=/path/to/folder, or give --root DIR for all three")), "{said}");
     }
     tree.typed(&format!("unset nnUNet_raw nnUNet_results\nhost plans show {DATASET}"));
     tree.typed("unset nnUNet_raw nnUNet_preprocessed\nnnUNetv2_export_model_to_zip -d Dataset001_Name -o model.zip -c 3d_fullres");

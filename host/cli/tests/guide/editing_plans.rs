@@ -45,8 +45,8 @@ fn row_19_patch_size_is_that_of_the_training_and_must_fit_the_strides() {
     let tree = Tree::planned();
     tree.edit(|c| c["3d_fullres"]["patch_size"] = json!([10, 12, 14]));
     tree.typed(&format!("{TRAIN} {SHORT}"));
-    let pdf = fs::read(tree.default_fold("3d_fullres", 0).0.join("network_architecture.pdf")).unwrap();
-    assert!(String::from_utf8_lossy(&pdf).contains("input 1 x 10 x 12 x 14"));
+    let svg = fs::read_to_string(tree.default_fold("3d_fullres", 0).0.join("network_architecture.svg")).unwrap();
+    assert!(svg.contains("input 1×10×12×14"));
     tree.edit(|c| c["3d_fullres"]["patch_size"] = json!([10, 11, 14]));
     let said = tree.refused(&format!("{TRAIN} {SHORT}"), 1);
     assert!(said.contains("axis 1 is 11, wanted a multiple of 2 (10 or 12)"), "{said}");

@@ -47,7 +47,7 @@ fn row_70_nnunet_compile() {
 fn row_71_several_devices() {
     let tree = Tree::planned();
     let said = tree.refused("CUDA_VISIBLE_DEVICES=0,1,2,3 nnUNetv2_train 001 3d_fullres 0 --ddp", 1);
-    assert!(said.contains("training on more than one device is not supported yet"), "{said}");
+    assert!(said.contains("one training on several devices is not supported yet"), "{said}");
     assert!(!tree.path("res/Dataset001_Name").exists());
 }
 

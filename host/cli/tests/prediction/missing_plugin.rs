@@ -1,7 +1,10 @@
 //! A model of a plugin that is not installed.
 
 use super::{model, run};
-use pipeline::{checkpoint::HostRecord, lock::UsedPlugin};
+use pipeline::{
+    checkpoint::{self, Checkpoint, HostRecord},
+    lock::UsedPlugin,
+};
 use plugin_api::{ComponentRef, TrainerConfig};
 use serde_json::Map;
 use std::fs;
@@ -26,7 +29,11 @@ fn the_plugin_is_named_in_a_sentence() {
         plugins: vec![plugin("org.loss", "loss:not_needed"), plugin("org.waves", "architecture:wavy_unet")],
         ..HostRecord::default()
     };
-    model::write(&dir.path().join("model"), 16, 3, "waves_250epochs", record);
+    model::write(&dir.path().join("model"), 16, 3, "waves_250epochs", HostRecord::default());
+    // the network is here only to have weights; the plugin that it is said to be of never was
+    let path = dir.path().join("model/fold_0/checkpoint_final.pth");
+    let trained = Checkpoint { host: record, ..checkpoint::read(&path).unwrap() };
+    checkpoint::write(&path, &trained).unwrap();
     let output = run(dir.path(), "predict_from_modelfolder -m model -i images -o out -f 0 -device cpu");
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");

@@ -99,7 +99,7 @@ fn row_63_and_64_a_preprocessor_of_the_plans_acts_in_preprocessing_training_and_
     let train = "train 999 small 0 -tr fx_hooks --iterations 2 --val-iterations 1 --seed 1 -device cpu";
     assert!(said(&tree, &with_plugins(train)).contains("run nnUNetv2_preprocess anew"));
     let unknown = said(&tree, "preprocess -d 999 -c small");
-    assert!(unknown.starts_with("error: no preprocessor is called `StandardizePreprocessor`"), "{unknown}");
+    assert!(unknown.contains("small asks for the preprocessor `StandardizePreprocessor`, which no plugin here has"), "{unknown}");
     tree.done(&with_plugins("preprocess -d 999 -c small"));
     tree.done(&with_plugins(train));
     let fold = tree.path("res").join(&tree.dataset).join("fx_hooks__nnUNetPlans__small/fold_0");

@@ -50,5 +50,5 @@ fn what_cannot_fit_is_refused_with_the_sizes() {
     let said = refused(128, true);
     assert!(said.contains("35166.7 GiB for logits") && said.contains("leave out --save_probabilities"), "{said}");
     let said = refused(16, false);
-    assert!(said.starts_with("prediction takes ") && said.contains("GiB are free; use a machine with more memory"), "{said}");
+    assert!(said.starts_with("prediction takes ") && said.contains("GiB can be had; give --max-ram more, use a machine with more memory"), "{said}");
 }
