@@ -10,7 +10,9 @@ use engine::Random;
 /// so often that [`PARTS`] points may not be enough.
 const LENGTHS: [f64; 3] = [0.003, 0.03, 0.3];
 /// Parts that a segment is halved into, at most.
-const PARTS: usize = 32;
+const PARTS: usize = 128;
+/// The mean slope is known where this many halvings in a row have not changed it by more than this share of [`TOLERANCE`].
+const SETTLED: (u32, f64) = (3, 0.2);
 /// Largest deviation, relative to the larger of the two slopes.
 const TOLERANCE: f64 = 0.05;
 /// Rounding of a difference of two losses, relative to the loss.
@@ -68,23 +70,30 @@ pub(super) fn along<E>(mut f: impl FnMut(&[f32]) -> Result<(f64, Vec<f32>), E>, 
     };
     let (first, slope_there) = value_and_slope(0.0)?;
     let mut found = Slope { claimed: slope_there, measured: f64::NAN, rounding: 0.0 };
-    for share in LENGTHS {
+    for (share, longer) in LENGTHS.into_iter().zip([true, true, false]) {
         let h = share * size * coordinates;
         let (last, slope_at_end) = value_and_slope(h)?;
         let (measured, rounding) = ((last - first) / h, ROUNDING * first.abs().max(last.abs()) / h);
-        // the trapezoid rule; halving adds the points between, until two in a row agree, since one may by chance
+        // the trapezoid rule; halving adds the points between, until two in a row agree, since one may by chance, or more points change nothing
         let (mut sum, mut parts) = ((slope_there + slope_at_end) / 2.0, 1);
         found = Slope { claimed: sum, measured, rounding };
-        let mut in_a_row = u32::from(found.agrees());
-        while in_a_row < 2 && parts < PARTS {
+        let clear = |slope: &Slope| slope.largest() > CLEAR * slope.rounding;
+        if longer && !clear(&found) {
+            continue;
+        }
+        let (mut in_a_row, mut settled) = (u32::from(found.agrees()), 0);
+        while in_a_row < 2 && settled < SETTLED.0 && parts < PARTS {
             for i in 0..parts {
                 sum += value_and_slope(h * (i as f64 + 0.5) / parts as f64)?.1;
             }
             parts *= 2;
+            let before = found.claimed;
             found.claimed = sum / parts as f64;
             in_a_row = if found.agrees() { in_a_row + 1 } else { 0 };
+            let unchanged = (found.claimed - before).abs() <= SETTLED.1 * TOLERANCE * found.largest();
+            settled = if unchanged { settled + 1 } else { 0 };
         }
-        if found.largest() > CLEAR * found.rounding {
+        if clear(&found) {
             break;
         }
     }
