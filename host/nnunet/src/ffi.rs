@@ -1,6 +1,6 @@
 //! The C side: what `include/nnunet.h` declares and documents.
 //!
-//! A panic ends at the wall: each function that can fail runs inside [`guarded`], which turns errors and panics into the text of
+//! A panic ends at the wall: each function that can fail runs inside `guarded`, which turns errors and panics into the text of
 //! [`nnunet_last_error`].
 
 use crate::{ArrayOptions, Fold, TrainedModel};

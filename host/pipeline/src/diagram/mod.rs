@@ -1,10 +1,10 @@
 //! A network as a picture: `network_architecture.svg` and `.pdf`, drawn from what a trace names, whoever wrote the network.
 //!
-//! 1. [`layers`] folds the operations of a trace into layers: a convolution with its norm and activation is one.
-//! 2. [`stacks`] piles up what follows one another at one resolution; [`repeats`] folds what comes several times in a row.
-//! 3. [`sheet`] puts each pile in a column (when it runs) and a row (its resolution), so that a U-Net looks like one, and leads the lines.
-//! 4. [`layout`] says where everything lies, by [`heights`] and [`widths`].
-//! 5. [`svg`] and [`pdf`] write the same [`Picture`](picture::Picture).
+//! 1. `layers` folds the operations of a trace into layers: a convolution with its norm and activation is one.
+//! 2. `stacks` piles up what follows one another at one resolution; `repeats` folds what comes several times in a row.
+//! 3. `sheet` puts each pile in a column (when it runs) and a row (its resolution), so that a U-Net looks like one, and leads the lines.
+//! 4. `layout` says where everything lies, by `heights` and `widths`.
+//! 5. `svg` and `pdf` write the same `Picture`.
 
 mod font;
 mod heights;

@@ -2,7 +2,7 @@
 //!
 //! The file holds the finest head's logits as a function of a patch: (batch, channels, patch...) to (batch, classes, patch...). The batch is
 //! open where the network treats each sample alike, else it is 1. What a network does is recorded by the engine's shape trace in
-//! prediction mode; [`ops`] writes each operation in the words of opset [`OPSET`].
+//! prediction mode; `ops` writes each operation in the words of opset [`OPSET`].
 
 mod builder;
 mod description;
