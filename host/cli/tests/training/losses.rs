@@ -16,9 +16,8 @@ fn add_plugins(folder: &Path) {
     }
 }
 
-/// Each as a user names it: every check of the validator, a training whose loss falls, and no noticeably more false positives than Dice + cross entropy
-/// leaves after as many iterations. With seeds 1 to 8 they are 0.55 to 1.04 of those, 0.83 of them together; a network that calls
-/// everything foreground has fifteen times as many.
+/// Each as a user names it: every check of the validator, a training whose loss falls, and no more false positives than Dice + cross entropy leaves
+/// (after 240 iterations: in the first dozens all of them predict too much).
 #[test]
 fn rows_8_and_9_the_losses_of_single_lesions_train() {
     let tree = Tree::phantom();
@@ -27,21 +26,21 @@ fn rows_8_and_9_the_losses_of_single_lesions_train() {
         tree.done(&format!("validate-plugin {}", entry.unwrap().path().display()));
     }
     tree.done("plan_and_preprocess -d 999 -c 3d_fullres");
-    tree.add_small(Some([16, 16, 16]), &[4, 8]);
+    tree.add_small(Some([16, 16, 16]), &[4, 8, 8]);
     let train = |config: &str| {
         tree.done(&format!(
-            "train 999 small 0 -tr {config} --plugins-dir plugins --epochs 4 --iterations 25 --val-iterations 1 --seed 1 -device cpu"
+            "train 999 small 0 -tr {config} --plugins-dir plugins --epochs 8 --iterations 30 --val-iterations 1 --seed 1 -device cpu"
         ));
         let model = if config == "base" { "nnUNetTrainer" } else { config };
         let fold = tree.path("res").join(&tree.dataset).join(format!("{model}__nnUNetPlans__small")).join("fold_0");
         let losses = checkpoint::read(&fold.join("checkpoint_final.pth")).unwrap().logging.train_losses;
-        assert!(losses.len() == 4 && losses[3] < losses[0], "{config}: {losses:?}");
+        assert!(losses.len() == 8 && losses[7] < losses[0], "{config}: {losses:?}");
         Summary::read(&fold.join("validation/summary.json")).unwrap().foreground_mean.false_positive
     };
     let usual = train("base");
     train("blob_dice_ce_loss");
     for config in ["blob_dice_loss", "region_dice_loss"] {
         let found = train(config);
-        assert!(found <= 1.1 * usual, "{config}: {found} false positives a case; with Dice + cross entropy {usual}");
+        assert!(found <= usual, "{config}: {found} false positives a case; with Dice + cross entropy {usual}");
     }
 }
