@@ -1,13 +1,13 @@
 //! What a training will take, as a person reads it.
 
 use crate::show;
-use pipeline::{progress::duration, train::Estimate};
+use pipeline::{memory, progress::duration, train::Estimate};
 use std::time::Duration;
 
 /// For `folds` of it.
 pub(crate) fn table(of: &Estimate, folds: usize) -> String {
     let time = |seconds: f64| duration(Duration::from_secs_f64(seconds.max(0.0)));
-    let gib = |bytes: u64| format!("{:.2} GiB", bytes as f64 / f64::from(1 << 30));
+    let gib = |bytes: u64| format!("{:.2} GiB", memory::gib(bytes));
     let row = |what: &str, value: String, why: String| [what.to_owned(), value, why];
     let whole = of.epoch() * of.epochs as f64;
     let mut rows = vec![

@@ -29,7 +29,7 @@ pub(crate) fn everywhere() -> [Arg; 3] {
 
 fn gib(text: &str) -> Result<u64, String> {
     let number: f64 = text.parse().map_err(|_| "wanted a number of GiB such as 4 or 0.5".to_owned())?;
-    if number > 0.0 && number.is_finite() { Ok((number * f64::from(1 << 30)) as u64) } else { Err("wanted more than 0 GiB".to_owned()) }
+    if number > 0.0 && number.is_finite() { Ok((number * memory::GIB) as u64) } else { Err("wanted more than 0 GiB".to_owned()) }
 }
 
 /// Does what the options of every command say; comes before the command.

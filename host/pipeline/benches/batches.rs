@@ -23,7 +23,7 @@ fn main() {
     let cases = Arc::new(Dataset::open(&folder.join(&configuration.data_identifier), None).unwrap());
     let keys: Vec<String> = cases.keys().map(str::to_owned).collect();
     let split = Splits::read_or_create(folder, &keys).unwrap().0.fold(0, &keys);
-    let settings = Settings::new(&plugin_api::TrainerConfig::default(), &options(), &configuration, None).unwrap();
+    let settings = Settings::new(&plugin_api::TrainerConfig::default(), &TrainOptions::new("", name, Fold::Number(0)), &configuration, None).unwrap();
     let spec = AugmentSpec {
         patch: configuration.patch_size.clone(),
         augmentation: settings.augmentation,
@@ -73,29 +73,4 @@ fn describe(image: &[f32], target: &[i16], labels: &[i16], row: usize) -> serde_
         "mean": centre, "std": deviation, "p01": at(0.01), "p50": at(0.5), "p99": at(0.99), "steps": mean(&steps),
         "zeros": values.iter().filter(|value| **value == 0.0).count() as f64 / values.len() as f64, "share": share, "level": level,
     })
-}
-
-fn options() -> TrainOptions {
-    TrainOptions {
-        dataset: String::new(),
-        configuration: String::new(),
-        fold: Fold::Number(0),
-        trainer: "nnUNetTrainer".into(),
-        plans: "nnUNetPlans".into(),
-        device: engine::Device::cpu(),
-        pretrained: None,
-        resume: false,
-        validate_only: false,
-        validate_best: false,
-        no_checkpoints: false,
-        save_probabilities: false,
-        epochs: None,
-        iterations: None,
-        validation_iterations: None,
-        patience: None,
-        seed: Some(1),
-        gpu_memory_target: None,
-        command: vec![],
-        stop: Arc::default(),
-    }
 }

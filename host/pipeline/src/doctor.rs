@@ -168,7 +168,7 @@ fn plugins(registry: &Registry) -> Vec<Finding> {
 }
 
 fn size(bytes: u64) -> String {
-    if bytes == u64::MAX { "an unknown size".to_owned() } else { format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30)) }
+    if bytes == u64::MAX { "an unknown size".to_owned() } else { format!("{:.1} GiB", memory::gib(bytes)) }
 }
 
 #[cfg(test)]

@@ -4,6 +4,14 @@ use crate::error::{Error, Result};
 use std::sync::OnceLock;
 use sysinfo::{MemoryRefreshKind, ProcessRefreshKind, ProcessesToUpdate, RefreshKind, System};
 
+/// Bytes of a GiB.
+pub const GIB: f64 = 1_073_741_824.0;
+
+/// Bytes as GiB.
+pub fn gib(bytes: u64) -> f64 {
+    bytes as f64 / GIB
+}
+
 /// What this process may take, bytes, where the user said so.
 static BUDGET: OnceLock<u64> = OnceLock::new();
 
@@ -56,24 +64,25 @@ pub(crate) fn workers<'a>(wanted: usize, cases: impl IntoIterator<Item = (&'a st
 }
 
 fn fitting<'a>(wanted: usize, cases: impl IntoIterator<Item = (&'a str, u64)>, room: u64) -> Result<usize> {
-    let Some((largest, bytes)) = cases.into_iter().max_by_key(|(_, bytes)| *bytes) else { return Ok(wanted.max(1)) };
-    match usize::try_from(room / bytes.max(1)).unwrap_or(usize::MAX) {
+    let Some((largest, bytes)) = cases.into_iter().max_by_key(|(_, bytes)| *bytes).filter(|(_, bytes)| *bytes > 0) else {
+        return Ok(wanted.max(1));
+    };
+    match usize::try_from(room / bytes).unwrap_or(usize::MAX) {
         0 => {
-            let text = format!("needs {} GiB of memory and {} GiB can be had", gib(bytes), gib(room));
+            let text = format!("needs {:.2} GiB of memory and {:.2} GiB can be had", gib(bytes), gib(room));
             Err(Error::invalid(format!("{text}; free some, give --max-ram more, or use a machine with more")).in_case(largest))
         }
         fit => {
             if fit < wanted {
-                tracing::debug!("{fit} cases at a time instead of {wanted}: {largest} may take {} GiB, {} GiB can be had", gib(bytes), gib(room));
+                tracing::debug!(
+                    "{fit} cases at a time instead of {wanted}: {largest} may take {:.2} GiB, {:.2} GiB can be had",
+                    gib(bytes),
+                    gib(room)
+                );
             }
             Ok(wanted.min(fit).max(1))
         }
     }
-}
-
-/// Two digits behind the point.
-fn gib(bytes: u64) -> String {
-    format!("{:.2}", bytes as f64 / f64::from(1u32 << 30))
 }
 
 #[cfg(test)]
@@ -91,6 +100,7 @@ mod tests {
         assert_eq!(fitting(2, [("a", 10)], 35).unwrap(), 2);
         assert_eq!(fitting(0, [("a", 10)], 35).unwrap(), 1);
         assert_eq!(fitting(0, [], 35).unwrap(), 1);
+        assert_eq!(fitting(4, [("done", 0)], 0).unwrap(), 4);
         let error = fitting(8, [("a", 1), ("b", 5 << 30), ("c", 2)], 1 << 30).unwrap_err().to_string();
         assert!(error.starts_with("case b: needs 5.00 GiB of memory and 1.00 GiB can be had"), "{error}");
         assert_eq!(workers(1, [("a", 0)]).unwrap(), 1);

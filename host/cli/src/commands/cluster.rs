@@ -112,7 +112,7 @@ impl Slurm {
             arguments: train.first().map(|options| options.command.clone()).unwrap_or_default(),
             name: dataset,
             configurations: self.configurations.clone(),
-            folds: self.folds.iter().map(|fold| if *fold == Fold::All { "fold_all".to_owned() } else { fold.name() }).collect(),
+            folds: self.folds.iter().map(Fold::argument).collect(),
             at_once: self.at_once,
             cpus: self.cpus.unwrap_or(if gpu { 12 } else { 8 }),
             memory,

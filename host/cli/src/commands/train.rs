@@ -83,7 +83,7 @@ pub(crate) struct Train {
     /// End after this many epochs without a better running mean of the pseudo Dice [default: never]
     #[arg(long, value_name = "EPOCHS", value_parser = clap::value_parser!(u32).range(1..))]
     patience: Option<u32>,
-    /// Say how long it will take, and how much memory and disk, from a few iterations; nothing is written
+    /// Say how long it will take, and how much memory and disk, from a few iterations, of which nothing is kept
     #[arg(long, conflicts_with_all = ["val", "resume", "jobs", "devices"])]
     estimate: bool,
     /// What all random numbers come from [default: drawn]
@@ -162,8 +162,7 @@ impl Run for Train {
 impl Train {
     /// The arguments that train `fold` in another folder or another process, but for --c and --val.
     pub(crate) fn arguments(&self, fold: Fold, device: &str) -> Result<Vec<String>, Failure> {
-        let fold = if fold == Fold::All { "fold_all".to_owned() } else { fold.name() };
-        let mut arguments = vec!["train".to_owned(), self.dataset.clone(), self.configuration.clone(), fold];
+        let mut arguments = vec!["train".to_owned(), self.dataset.clone(), self.configuration.clone(), fold.argument()];
         let mut option = |name: &str, value: Option<String>| value.into_iter().for_each(|value| arguments.extend([name.to_owned(), value]));
         let number = |value: Option<usize>| value.map(|value| value.to_string());
         option("-tr", Some(self.trainer.clone()).filter(|name| name != DEFAULT_TRAINER));

@@ -108,7 +108,7 @@ impl Run for ValidatePlugin {
                     component: component.as_deref(),
                     seed: self.seed,
                     limit: Duration::from_secs(self.timeout),
-                    memory: (self.memory * f64::from(1u32 << 30)) as u64,
+                    memory: (self.memory * pipeline::memory::GIB) as u64,
                 }),
             };
             if matches!((check, &verdict), (Check::Load, Verdict::Fail(_))) {

@@ -2,7 +2,7 @@
 
 use super::Job;
 use crate::failure::Failure;
-use pipeline::paths::Paths;
+use pipeline::{memory::gib, paths::Paths};
 use std::{
     fs::{self, File},
     path::{Path, PathBuf},
@@ -30,7 +30,7 @@ impl Child {
         let mut command = Command::new(&program);
         command.args(&job.arguments).env("RAYON_NUM_THREADS", threads.to_string()).envs(Paths::from_env().variables());
         if let Some(bytes) = memory {
-            command.args(["--max-ram", &(bytes as f64 / f64::from(1 << 30)).to_string()]);
+            command.args(["--max-ram", &gib(bytes).to_string()]);
         }
         if std::env::var_os("nnUNet_n_proc_DA").is_none() {
             command.env("nnUNet_n_proc_DA", threads.min(12).to_string());

@@ -55,7 +55,7 @@ pub(crate) struct SideBySide {
 
 /// Refuses so many trainings on the processor at a time that their steps do not fit into memory together.
 pub(crate) fn check_memory(at_a_time: usize, step: u64) -> Result<(), Failure> {
-    let (free, gib) = (memory::available(), |bytes: u64| bytes as f64 / f64::from(1 << 30));
+    let free = memory::available();
     let fit = usize::try_from(free / step.max(1)).unwrap_or(usize::MAX);
     if at_a_time <= fit {
         return Ok(());
@@ -63,8 +63,8 @@ pub(crate) fn check_memory(at_a_time: usize, step: u64) -> Result<(), Failure> {
     let way = if fit == 0 { "not even one fits".to_owned() } else { format!("say --jobs {fit}") };
     Err(Failure::Plain(format!(
         "{at_a_time} folds at a time take {at_a_time} x {:.2} GiB, free are {:.2} GiB; {way}, or say with -gpu_memory_target what each may take",
-        gib(step),
-        gib(free)
+        memory::gib(step),
+        memory::gib(free)
     )))
 }
 

@@ -1,7 +1,7 @@
 //! An sbatch script: one array of tasks, each a fold of a configuration that goes on where it was stopped.
 
 use crate::failure::Failure;
-use pipeline::paths::quoted;
+use pipeline::{memory::gib, paths::quoted};
 use std::path::{Path, PathBuf};
 
 /// Seconds before the end of a task's time at which it is told: enough for an iteration and a checkpoint.
@@ -35,7 +35,7 @@ pub(crate) struct Array {
 /// GiB for the largest of the trainings, of whose steps these are the bytes. On the processor it is the step with a quarter more for scratch space, and 4 GiB
 /// for the cases that are loaded, augmented and validated; with a GPU, which holds the step, it is 16 GiB for these.
 pub(crate) fn memory(steps: Vec<u64>, gpu: bool) -> u32 {
-    let step = steps.into_iter().max().unwrap_or(0) as f64 / f64::from(1 << 30);
+    let step = gib(steps.into_iter().max().unwrap_or(0));
     if gpu { 16 } else { (step * 1.25 + 4.0).ceil() as u32 }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{Check, Verdict, calls, run_here};
 use crate::show;
+use pipeline::memory::gib;
 use std::{
     io::{self, Read},
     path::Path,
@@ -61,7 +62,6 @@ fn run(q: &Question<'_>) -> io::Result<Verdict> {
         End::Itself(status) => status,
         End::Time => return Ok(Verdict::Fail(format!("it took more than {} s and was ended (--timeout gives it longer)", q.limit.as_secs()))),
         End::Memory(bytes) => {
-            let gib = |bytes: u64| bytes as f64 / f64::from(1u32 << 30);
             let (held, most) = (gib(bytes), gib(q.memory));
             return Ok(Verdict::Fail(format!("it held {held:.2} GiB of memory and was ended; {most:.2} are allowed (--memory gives it more)")));
         }

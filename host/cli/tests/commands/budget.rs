@@ -55,4 +55,8 @@ fn a_budget_is_kept_or_refused() {
     assert!(peak <= 192 << 20, "{peak} bytes at the peak");
     let (_, said) = preprocess("4");
     assert!(!said.contains("at a time instead of"), "{said}");
+
+    // what is finished needs no memory
+    user.host("preprocess -d 1 -c 3d_fullres --root .").finished();
+    user.host("preprocess -d 1 -c 3d_fullres --root . --max-ram 0.0625").finished();
 }

@@ -34,28 +34,7 @@ fn of_config(config: &TrainerConfig, patch: &[usize]) -> Settings {
         "resampling_fn_probabilities": "", "architecture": {"network_class_name": "x", "arch_kwargs": {}}, "batch_dice": false
     }))
     .unwrap();
-    let options = TrainOptions {
-        dataset: "1".into(),
-        configuration: "3d_fullres".into(),
-        fold: Fold::Number(0),
-        trainer: "base".into(),
-        plans: "nnUNetPlans".into(),
-        device: engine::Device::cpu(),
-        pretrained: None,
-        resume: false,
-        validate_only: false,
-        validate_best: false,
-        no_checkpoints: false,
-        save_probabilities: false,
-        epochs: None,
-        iterations: None,
-        validation_iterations: None,
-        patience: None,
-        seed: None,
-        gpu_memory_target: None,
-        command: vec![],
-        stop: Default::default(),
-    };
+    let options = TrainOptions::new("1", "3d_fullres", Fold::Number(0));
     Settings::new(config, &options, &configuration, None).unwrap()
 }
 

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::panic)] // helpers outside #[test] functions, too
 
 mod both_directions;
+#[path = "../shared/bundled.rs"]
+mod bundled;
 mod c_library;
 mod cascade;
 mod memory;

@@ -1,6 +1,6 @@
 //! `export_onnx`: what lies in the files, and (where Python has ONNX Runtime) that it gives the values of the network.
 
-use crate::{model, run, succeed};
+use crate::{bundled, model, run, succeed};
 use engine::Device;
 use pipeline::{
     checkpoint::HostRecord,
@@ -18,16 +18,9 @@ use std::{
 };
 use volume::files::{ArrayView, npy::write_npy};
 
-/// The folder that has the bundled plugins in it, built.
+/// The folder that has the bundled networks in it, built.
 fn plugins(folder: &Path) -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.current_dir(&root).args(["build", "--release", "-p", "kiunet", "-p", "uiunet", "--target-dir"]).arg(root.join("target"));
-    assert!(cargo.status().unwrap().success(), "the plugins do not build");
-    fs::create_dir(folder).unwrap();
-    for name in ["kiunet", "uiunet"].map(|name| format!("{}{name}{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX)) {
-        fs::copy(root.join("target/release").join(&name), folder.join(&name)).unwrap();
-    }
+    bundled::add(folder, &["kiunet", "uiunet"]);
     folder.to_owned()
 }
 

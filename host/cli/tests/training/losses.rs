@@ -1,27 +1,15 @@
 //! The bundled losses of single lesions: rows 8 and 9 of the guide.
 
-use crate::tree::Tree;
+use crate::{bundled, tree::Tree};
 use pipeline::{checkpoint, evaluate::Summary};
-use std::{fs, path::Path, process::Command};
-
-/// A folder with the two plugins.
-fn add_plugins(folder: &Path) {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.current_dir(&root).args(["build", "--release", "-p", "blob-dice", "-p", "region-dice", "--target-dir"]).arg(root.join("target"));
-    assert!(cargo.status().unwrap().success(), "the plugins do not build");
-    fs::create_dir(folder).unwrap();
-    for name in ["blob_dice", "region_dice"].map(|name| format!("{}{name}{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX)) {
-        fs::copy(root.join("target/release").join(&name), folder.join(&name)).unwrap();
-    }
-}
+use std::fs;
 
 /// Each as a user names it: every check of the validator, a training whose loss falls, and no more false positives than Dice + cross entropy leaves
 /// (after 240 iterations: in the first dozens all of them predict too much).
 #[test]
 fn rows_8_and_9_the_losses_of_single_lesions_train() {
     let tree = Tree::phantom();
-    add_plugins(&tree.path("plugins"));
+    bundled::add(&tree.path("plugins"), &["blob-dice", "region-dice"]);
     for entry in fs::read_dir(tree.path("plugins")).unwrap() {
         tree.done(&format!("validate-plugin {}", entry.unwrap().path().display()));
     }

@@ -1,6 +1,8 @@
 //! Whole trainings as processes: what a killed run, a stopped run and a faulty plugin leave behind.
 #![allow(clippy::unwrap_used)]
 
+#[path = "../shared/bundled.rs"]
+mod bundled;
 mod examples;
 mod extending;
 mod killed;

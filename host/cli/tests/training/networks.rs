@@ -1,6 +1,6 @@
 //! The bundled networks: rows 4 to 7 and 10 of the guide, and a plan that has room for them.
 
-use crate::tree::Tree;
+use crate::{bundled, tree::Tree};
 use engine::{Device, HeadTarget, Mode, Model, Supervision, shape::trace};
 use pipeline::{checkpoint, json as files, plan::Plans};
 use plugin_api::{
@@ -21,18 +21,6 @@ const CONFIGS: [&str; 6] = ["kiunet", "kiunet_conv", "kiunet_minimal", "kiunet_l
 /// Batch of the networks that are run here.
 const BATCH: usize = 2;
 
-/// A folder with the two plugins.
-fn add_plugins(folder: &Path) {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.current_dir(&root).args(["build", "--release", "-p", "kiunet", "-p", "uiunet", "--target-dir"]).arg(root.join("target"));
-    assert!(cargo.status().unwrap().success(), "the plugins do not build");
-    fs::create_dir(folder).unwrap();
-    for name in ["kiunet", "uiunet"].map(|name| format!("{}{name}{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX)) {
-        fs::copy(root.join("target/release").join(&name), folder.join(&name)).unwrap();
-    }
-}
-
 fn open(tree: &Tree) -> Registry {
     let search = SearchPath::new(&[tree.path("plugins")], None, None, None);
     Registry::open(Options { search, cache: tree.path("cache"), lock: tree.path("plugins.lock"), dev_plugins: false, trust: Default::default() })
@@ -47,7 +35,7 @@ fn architecture(registry: &Registry, config: &str) -> ArchitectureHandle {
 /// A tree with the plugins and a preprocessed phantom.
 fn tree() -> Tree {
     let tree = Tree::phantom();
-    add_plugins(&tree.path("plugins"));
+    bundled::add(&tree.path("plugins"), &["kiunet", "uiunet"]);
     tree.done("plan_and_preprocess -d 999 -c 3d_fullres 2d");
     tree.add_small(Some([16, 16, 16]), &[4, 8, 8]);
     tree
@@ -157,7 +145,7 @@ fn noise(i: usize) -> f32 {
 #[test]
 fn on_values_the_heads_are_those_of_the_shapes_and_no_weight_is_dead() {
     let dir = Tree::phantom();
-    add_plugins(&dir.path("plugins"));
+    bundled::add(&dir.path("plugins"), &["kiunet", "uiunet"]);
     let registry = open(&dir);
     let task = Task { outputs: 3, ..Task::default() };
     let loss = Library::builtin().loss("ce", "{}", &serde_json::to_string(&task).unwrap()).unwrap();

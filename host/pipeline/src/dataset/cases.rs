@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+use volume::image::{ImageHeader, Reader};
 
 use super::DatasetJson;
 use crate::error::{Error, Result};
@@ -20,6 +21,15 @@ pub struct Case {
 }
 
 impl Case {
+    /// Voxels (z, y, x) and spacing (mm) of the images, by the header of the first; none where there is no image.
+    ///
+    /// # Errors
+    /// It cannot be read; the case is named.
+    pub fn header(&self, reader: Reader) -> Result<Option<ImageHeader>> {
+        let Some(first) = self.images.first() else { return Ok(None) };
+        reader.read_header(first).map(Some).map_err(|error| Error::from(error).in_case(&self.name))
+    }
+
     /// All files that the images and the label image are made of.
     ///
     /// # Errors

@@ -98,7 +98,7 @@ fn count(folder: &Path, dataset: &DatasetJson, cases: &[Case], all: &mut Inspect
             "dataset.json: `numTraining` is {said}, but there are images of {found} cases ending in {ending}; set it to {found}, or add what is missing"
         ));
     }
-    if (1..5).contains(&found) && !folder.join("splits_final.json").exists() {
+    if (1..5).contains(&found) && !folder.join(crate::splits::FILE).exists() {
         all.warnings.push(format!("there are {found} cases; five folds need at least 5, so give the folds in splits_final.json or train `all`"));
     }
 }

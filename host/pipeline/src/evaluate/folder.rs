@@ -147,8 +147,7 @@ fn score(
 impl Pair {
     /// Voxels of the reference, by its header.
     fn voxels(&self) -> Result<u64> {
-        let header = read_header(&self.reference).map_err(|error| Error::from(error).in_case(&self.name))?;
-        Ok(header.shape.iter().map(|&length| length as u64).product())
+        Ok(read_header(&self.reference).map_err(|error| Error::from(error).in_case(&self.name))?.voxels())
     }
 
     /// Reference and prediction, (z, y, x) each.

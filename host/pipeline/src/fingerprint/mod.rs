@@ -116,14 +116,22 @@ pub fn extract(raw: &Path, folder: &Path, workers: usize, report: Report<'_>) ->
     remove_stale(&partial)?;
 
     let samples = (SAMPLES / cases.len()).max(1);
-    let workers = memory::workers(workers, bytes(&cases, &dataset)?)?;
+    let record = |case: &Case| partial.join(format!("{}.npz", case.name));
+    let reader = dataset.reader()?;
+    // by the header of the first image; what is known already needs none
+    let bytes = |case: &Case| match if record(case).exists() { None } else { case.header(reader)? } {
+        Some(header) => Ok(memory::preparing(dataset.channel_names.len(), header.voxels(), 0)),
+        None => Ok(0),
+    };
+    let bytes = cases.iter().map(bytes).collect::<Result<Vec<u64>>>()?;
+    let workers = memory::workers(workers, cases.iter().map(|case| case.name.as_str()).zip(bytes))?;
     let mut records = for_each_case(
         "fingerprint",
         &cases,
         |case| &case.name,
         workers,
         report,
-        |case| Record::read_or_make(&partial.join(format!("{}.npz", case.name)), case, &dataset, samples),
+        |case| Record::read_or_make(&record(case), case, &dataset, samples),
     )?;
     let mut intensities = Map::new();
     for channel in 0..dataset.channel_names.len() {
@@ -140,18 +148,6 @@ pub fn extract(raw: &Path, folder: &Path, workers: usize, report: Report<'_>) ->
         shapes_after_crop: records.iter().map(|record| record.shape).collect(),
         spacings: records.iter().map(|record| record.spacing).collect(),
     })
-}
-
-/// Bytes that reading a case takes at most, by the header of its first image.
-fn bytes<'a>(cases: &'a [Case], dataset: &DatasetJson) -> Result<Vec<(&'a str, u64)>> {
-    let reader = dataset.reader()?;
-    let bytes = |case: &'a Case| {
-        let Some(first) = case.images.first() else { return Ok((case.name.as_str(), 0)) };
-        let header = reader.read_header(first).map_err(|error| Error::from(error).in_case(&case.name))?;
-        let voxels = header.shape.iter().map(|&length| length as u64).product();
-        Ok((case.name.as_str(), memory::preparing(dataset.channel_names.len(), voxels, 0)))
-    };
-    cases.iter().map(bytes).collect()
 }
 
 #[cfg(test)]

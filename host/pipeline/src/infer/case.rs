@@ -94,10 +94,11 @@ impl<'a> Segmenter<'a> {
             let sums = if self.probabilities { layout.logits_bytes() } else { schedule.bytes(&layout) };
             Memory::new(self.predictors, &layout, channels, &borrowed, place.voxels(), sums, self.probabilities)
         };
+        let goal = memory::goal();
         let (mut schedule, mut strips) = (Schedule::new(&layout, &borrowed, 1), 1);
         let mut memory = of(&schedule);
         // no more strips than are needed: tiles on their borders are predicted more than once
-        while !self.probabilities && memory.total() > memory::goal() && strips < place.cropped.shape[1] {
+        while !self.probabilities && memory.total() > goal && strips < place.cropped.shape[1] {
             strips += (strips / 4).max(1);
             let other = Schedule::new(&layout, &borrowed, strips);
             if of(&other).total() < memory.total() {

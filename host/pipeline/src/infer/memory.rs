@@ -5,6 +5,7 @@ use volume::resample::Regrid;
 use super::Predictor;
 use super::layout::Layout;
 use crate::error::{Error, Result};
+use crate::memory::gib;
 
 /// What prediction keeps below where it can, by sums in strips and by one case after the other: 7.75 GiB, so that a process stays below 8.
 pub(super) const GOAL: u64 = 31 << 28;
@@ -90,7 +91,6 @@ pub(super) fn check(memory: &Memory, probabilities: bool) -> Result<()> {
     if needed <= free {
         return Ok(());
     }
-    let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
     let way_out = match probabilities {
         true => "leave out --save_probabilities, which keeps the logits of the whole image, give --max-ram more, or use a machine with more memory",
         false => "give --max-ram more, use a machine with more memory, or plans with a smaller patch",

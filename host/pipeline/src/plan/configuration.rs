@@ -73,6 +73,11 @@ impl Configuration {
         self.patch_size.len()
     }
 
+    /// The network for the images and labels of a dataset.
+    pub fn network_of(&self, dataset: &DatasetJson, labels: &LabelManager, deep_supervision: bool) -> NetworkSpec {
+        self.network_spec(self.input_channels(dataset, labels), labels.num_outputs(), deep_supervision)
+    }
+
     /// Channels of the network's input: the image's, and one a foreground label of the previous stage.
     pub fn input_channels(&self, dataset: &DatasetJson, labels: &LabelManager) -> usize {
         let previous = if self.previous_stage.is_some() { labels.foreground_labels().len() } else { 0 };

@@ -14,7 +14,7 @@ use crate::fingerprint::Fingerprint;
 use crate::json;
 use crate::paths::Paths;
 use crate::preprocess::PREPROCESSOR;
-use crate::splits::Splits;
+use crate::splits::{self, Splits};
 
 /// What a planning can be told.
 #[derive(Debug, Clone, PartialEq)]
@@ -82,7 +82,7 @@ pub fn run(paths: &Paths, dataset: &str, options: &Options, plugin: Option<&Hook
         plans.keep_configurations_of(Plans::read(&path)?);
     }
     plans.write(&path)?;
-    copy_splits(&raw.join("splits_final.json"), &folder.join("splits_final.json"))?;
+    copy_splits(&raw.join(splits::FILE), &folder.join(splits::FILE))?;
     Ok((plans, path))
 }
 

@@ -41,7 +41,7 @@ pub fn stages(registry: &Registry, configuration: &Configuration, dataset: &Data
 /// The architecture is not there, refuses the plan, or cannot take the patch; the axis and its divisor are named.
 pub fn trace(registry: &Registry, configuration: &Configuration, dataset: &DatasetJson, batch: usize) -> Result<Trace> {
     let labels = dataset.label_manager()?;
-    let spec = configuration.network_spec(configuration.input_channels(dataset, &labels), labels.num_outputs(), true);
+    let spec = configuration.network_of(dataset, &labels, true);
     let name = spec.network_class_name.rsplit('.').next().unwrap_or_default();
     let architecture = registry.architecture(name)?.create(&Map::new())?;
     engine::shape::trace(&architecture, &spec, batch).map_err(|error| Error::invalid(format!("{name}: {}", explained(&error, &spec))))

@@ -127,7 +127,9 @@ impl Job<'_> {
         kept.cases.retain(|name, _| cases.iter().any(|case| case.name == *name));
         self.remove_strangers(cases)?;
 
-        let bytes = cases.iter().map(|case| Ok((case.name.as_str(), self.bytes(case)?))).collect::<Result<Vec<_>>>()?;
+        // what is finished needs none
+        let bytes = |case| Ok::<_, Error>(if manifest.has(self.folder, case)? { 0 } else { self.bytes(case)? });
+        let bytes = cases.iter().map(|case| Ok((case.name.as_str(), bytes(case)?))).collect::<Result<Vec<_>>>()?;
         let workers = memory::workers(workers, bytes)?;
         let ledger = Mutex::new((kept, Instant::now()));
         let done = for_each_case(
@@ -159,13 +161,11 @@ impl Job<'_> {
 
     /// Bytes that a case takes at most, by the header of its first image.
     fn bytes(&self, case: &Case) -> Result<u64> {
-        let Some(first) = case.images.first() else { return Ok(0) };
-        let header = self.plans.reader()?.read_header(first).map_err(|error| Error::from(error).in_case(&case.name))?;
+        let Some(header) = case.header(self.plans.reader()?)? else { return Ok(0) };
         let transposed = |axes: [usize; 3]| self.plans.transpose_forward.map(|axis| axes[axis]);
         let spacing = self.plans.transpose_forward.map(|axis| header.geometry.spacing[axis]);
         let network = compute_new_shape(transposed(header.shape), spacing, self.configuration.target_spacing(spacing));
-        let voxels = |shape: [usize; 3]| shape.iter().map(|&length| length as u64).product();
-        Ok(memory::preparing(self.dataset.channel_names.len(), voxels(header.shape), voxels(network)))
+        Ok(memory::preparing(self.dataset.channel_names.len(), header.voxels(), network.iter().map(|&length| length as u64).product()))
     }
 
     /// Reads, preprocesses and writes one case. The properties are written last: where they are, the arrays are.

@@ -11,6 +11,7 @@ use zip::ZipArchive;
 
 use crate::error::{Error, Result};
 use crate::json;
+use crate::memory;
 use crate::paths::dataset_id;
 use crate::progress::{Progress, Report};
 use crate::staging::Staging;
@@ -115,8 +116,7 @@ fn check(zip: &mut ZipArchive<BufReader<File>>, limits: Limits) -> Result<Vec<Me
         }
         sum = sum.saturating_add(file.size());
         if sum > limits.bytes {
-            let gib = |bytes: u64| bytes as f64 / f64::from(1u32 << 30);
-            return Err(format!("unpacks to more than {:.1} GiB, the most that is unpacked (-max_size)", gib(limits.bytes)));
+            return Err(format!("unpacks to more than {:.1} GiB, the most that is unpacked (-max_size)", memory::gib(limits.bytes)));
         }
         // two names that some file systems take for one
         if !seen.insert(path.to_string_lossy().to_lowercase()) {

@@ -13,7 +13,7 @@ use crate::{
     error::{Error, Result},
     json,
     paths::{Paths, dataset_id},
-    splits::Splits,
+    splits::{self, Splits},
 };
 use serde::Serialize;
 use std::{
@@ -48,7 +48,7 @@ pub fn models(paths: &Paths, datasets: &[String]) -> Result<Vec<ModelStatus>> {
         if datasets.is_empty() { folders(results)?.into_iter().filter(|name| dataset_id(name).is_some()).collect() } else { datasets.to_vec() };
     let mut models = vec![];
     for name in names {
-        let splits = paths.preprocessed().ok().and_then(|folder| json::read::<Splits>(&folder.join(&name).join("splits_final.json")).ok());
+        let splits = paths.preprocessed().ok().and_then(|folder| json::read::<Splits>(&folder.join(&name).join(splits::FILE)).ok());
         let count = splits.map_or(5, |splits| splits.0.len());
         for model in folders(&results.join(&name))? {
             models.extend(look(&results.join(&name).join(model), count)?);

@@ -4,6 +4,7 @@ use crate::{checkpoint::Logging, error::Result, json};
 use engine::Device;
 use serde_json::{Map, Value as Json, json};
 use std::path::Path;
+use volume::files::atomic::machine;
 
 /// Adds this machine's entry to the file, or replaces it.
 pub(super) fn write(path: &Path, logging: &Logging, device: &Device) -> Result<()> {
@@ -11,17 +12,12 @@ pub(super) fn write(path: &Path, logging: &Logging, device: &Device) -> Result<(
     let fastest = seconds.fold(f64::INFINITY, f64::min);
     let mut results: Map<String, Json> = if path.exists() { json::read(path)? } else { Map::new() };
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let (host, version, device) = (hostname(), env!("CARGO_PKG_VERSION"), device.name());
+    let (host, version, device) = (machine(), env!("CARGO_PKG_VERSION"), device.name());
     results.insert(
         format!("{host}__host_{version}__{device}__{threads}_threads"),
         json!({"hostname": host, "host_version": version, "device": device, "threads": threads, "fastest_epoch": fastest}),
     );
     json::write(path, &results)
-}
-
-fn hostname() -> String {
-    let told = std::fs::read_to_string("/proc/sys/kernel/hostname").ok().or_else(|| std::env::var("HOSTNAME").ok());
-    told.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).unwrap_or_else(|| "unknown".into())
 }
 
 #[cfg(test)]

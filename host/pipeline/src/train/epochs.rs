@@ -129,6 +129,15 @@ impl Run<'_> {
         Ok(step)
     }
 
+    /// A training iteration: forward, backward and the optimizer; the loss.
+    pub(super) fn update(&mut self, batch: &Batch, lr: f64, epoch: usize, iteration: usize) -> Result<f32> {
+        let step = self.step(Mode::Train, batch, epoch, iteration)?;
+        if let Some(gradients) = step.gradients {
+            self.optimizer.step(&mut self.parts.model, gradients, lr, Some(self.settings.clip))?;
+        }
+        Ok(step.loss)
+    }
+
     fn at(&self, done: usize, loss: f32) -> Iteration {
         Iteration {
             epoch: self.epoch,
@@ -154,13 +163,10 @@ impl Run<'_> {
             journal.line(&format!("Current learning rate: {lr:.5}"))?;
             let first = self.iteration;
             for (i, batch) in training.epoch_from(self.epoch as u64, first as u64, self.settings.iterations as u64).enumerate() {
-                let step = self.step(Mode::Train, &batch?, self.epoch, first + i)?;
-                if let Some(gradients) = step.gradients {
-                    self.optimizer.step(&mut self.parts.model, gradients, lr, Some(self.settings.clip))?;
-                }
-                self.losses.push(step.loss);
+                let loss = self.update(&batch?, lr, self.epoch, first + i)?;
+                self.losses.push(loss);
                 self.iteration += 1;
-                observer.iteration(self.at(self.iteration, step.loss));
+                observer.iteration(self.at(self.iteration, loss));
                 pace.tell(self, journal)?;
                 if self.options.stop.load(Ordering::Relaxed) && self.iteration < self.settings.iterations {
                     return self.stop(journal).map(Some);

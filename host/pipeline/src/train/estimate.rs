@@ -87,10 +87,10 @@ impl Run<'_> {
         let lr = self.settings.lr(0)?;
         let (mut start, mut timed) = (now(), 0);
         for (index, batch) in (0..).zip(loader.epoch(0, WARM + TIMED)) {
-            let step = self.step(if training { Mode::Train } else { Mode::Validate }, &batch?, 0, index as usize)?;
-            if let Some(gradients) = step.gradients {
-                self.optimizer.step(&mut self.parts.model, gradients, lr, Some(self.settings.clip))?;
-            }
+            match training {
+                true => self.update(&batch?, lr, 0, index as usize)?,
+                false => self.step(Mode::Validate, &batch?, 0, index as usize)?.loss,
+            };
             if index + 1 == WARM {
                 start = now();
             } else if index >= WARM {

@@ -21,6 +21,14 @@ impl Fold {
         }
     }
 
+    /// What `train` takes for it: `all` alone would mean five folds.
+    pub fn argument(&self) -> String {
+        match self {
+            Fold::Number(n) => n.to_string(),
+            Fold::All => self.folder(),
+        }
+    }
+
     /// The folder in the results.
     pub fn folder(&self) -> String {
         format!("fold_{}", self.name())

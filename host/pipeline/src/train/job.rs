@@ -127,8 +127,7 @@ impl<'a> Job<'a> {
     pub(super) fn start(&self, registry: &Registry, found: Option<&Checkpoint>) -> Result<Run<'a>> {
         let (options, labels) = (self.options, &self.labels);
         let seed = found.map(|c| c.host.seed).or(options.seed).unwrap_or_else(draw_seed);
-        let channels = self.configuration.input_channels(&self.dataset, labels);
-        let spec = self.configuration.network_spec(channels, labels.num_outputs(), self.settings.deep_supervision);
+        let spec = self.configuration.network_of(&self.dataset, labels, self.settings.deep_supervision);
         let before = found.map_or(vec![], |c| c.host.plugins.clone());
         let parts = Parts::new(registry, &self.config, &spec, task_of(labels, &self.configuration), &self.settings, &options.device, seed);
         let parts = parts.map_err(|e| lock::missing(e, &before, &self.folder))?;

@@ -26,7 +26,7 @@ pub fn memory_needed(paths: &Paths, registry: &Registry, options: &TrainOptions)
     let dataset = DatasetJson::read(&preprocessed)?;
     let labels = dataset.label_manager()?;
     let settings = Settings::new(&config.config, options, &configuration, Some(registry))?;
-    let spec = configuration.network_spec(configuration.input_channels(&dataset, &labels), labels.num_outputs(), settings.deep_supervision);
+    let spec = configuration.network_of(&dataset, &labels, settings.deep_supervision);
     let parts = Parts::new(registry, &config, &spec, task_of(&labels, &configuration), &settings, &Device::cpu(), 0)?;
     Ok(step_bytes(&parts.trace, &settings))
 }
@@ -57,9 +57,8 @@ fn averages(settings: &Settings) -> u64 {
 /// # Errors
 /// It cannot; both sizes are named.
 pub(super) fn check(parts: &Parts, settings: &Settings, options: &TrainOptions) -> Result<()> {
-    const GIB: f64 = (1u64 << 30) as f64;
     let (room, whose) = match options.gpu_memory_target {
-        Some(gib) if gib.is_finite() && gib > 0.0 => ((gib * GIB) as u64, "-gpu_memory_target allows"),
+        Some(gib) if gib.is_finite() && gib > 0.0 => ((gib * memory::GIB) as u64, "-gpu_memory_target allows"),
         Some(gib) => return Err(Error::invalid(format!("-gpu_memory_target is {gib}; it must be a number of GiB above 0"))),
         None if options.device.is_cpu() => (memory::available(), "to be had are"),
         None => return Ok(()),
@@ -68,7 +67,7 @@ pub(super) fn check(parts: &Parts, settings: &Settings, options: &TrainOptions) 
     if needed <= room {
         return Ok(());
     }
-    let (needed, room, trainer) = (needed as f64 / GIB, room as f64 / GIB, &options.trainer);
+    let (needed, room, trainer) = (memory::gib(needed), memory::gib(room), &options.trainer);
     Err(Error::invalid(format!(
         "a training step of config {trainer} takes {needed:.2} GiB for {} patches of {:?} voxels, {whose} {room:.2} GiB; lower batch_size or \
          patch_size in the plans, plan anew with `plan_experiment -tr {trainer} -gpu_memory_target {room:.1}`, or say with -gpu_memory_target \

@@ -77,6 +77,34 @@ pub struct TrainOptions {
     pub stop: Arc<AtomicBool>,
 }
 
+impl TrainOptions {
+    /// What `train DATASET CONFIG FOLD` asks for on the processor.
+    pub fn new(dataset: &str, configuration: &str, fold: Fold) -> Self {
+        TrainOptions {
+            dataset: dataset.into(),
+            configuration: configuration.into(),
+            fold,
+            trainer: registry::DEFAULT_TRAINER.into(),
+            plans: "nnUNetPlans".into(),
+            device: Device::cpu(),
+            pretrained: None,
+            resume: false,
+            validate_only: false,
+            validate_best: false,
+            no_checkpoints: false,
+            save_probabilities: false,
+            epochs: None,
+            iterations: None,
+            validation_iterations: None,
+            patience: None,
+            seed: None,
+            gpu_memory_target: None,
+            command: vec![],
+            stop: Arc::default(),
+        }
+    }
+}
+
 /// What happens while a training runs.
 pub trait Observer: Sync {
     /// A line of the log.

@@ -202,7 +202,7 @@ pub fn load_model(registry: &Registry, folder: &Path, fold: &str, file: &str, de
     } else {
         checkpoint.host.config.clone()
     };
-    let spec = configuration.network_spec(configuration.input_channels(&dataset, &labels), labels.num_outputs(), true);
+    let spec = configuration.network_of(&dataset, &labels, true);
     let Built { mut model, trace, architecture, spec, .. } =
         build(registry, &config, &spec, device, checkpoint.host.seed).map_err(|e| lock::missing(e, &checkpoint.host.plugins, &path))?;
     let warnings = lock::differences(&checkpoint.host.plugins, &PREDICTING, registry);

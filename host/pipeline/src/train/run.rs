@@ -7,6 +7,7 @@ use crate::{
     diagram,
     error::{Error, Result},
     lock::{self, UsedPlugin},
+    memory,
     paths::Paths,
     splits::Split,
 };
@@ -112,7 +113,6 @@ impl Run<'_> {
             self.options.device.name(),
             self.seed
         ))?;
-        let gib = |bytes: u64| bytes as f64 / (1u64 << 30) as f64;
         journal.line(&format!(
             "network {} of {}, loss {} of {}: {} parameters, {:.1} GFLOP forward and {:.2} GiB of activations a sample",
             self.parts.architecture_name,
@@ -121,7 +121,7 @@ impl Run<'_> {
             self.parts.loss_from.who(),
             trace.parameter_count(),
             trace.flops as f64 / 1e9,
-            gib(trace.activation_bytes)
+            memory::gib(trace.activation_bytes)
         ))?;
         let Settings { epochs, iterations, validation_iterations, batch_size, .. } = self.settings;
         journal.line(&format!("{epochs} epochs of {iterations} training and {validation_iterations} validation iterations"))?;

@@ -338,28 +338,7 @@ mod tests {
     }
 
     fn with(config: serde_json::Value, registry: Option<&Registry>) -> Result<Settings> {
-        let options = TrainOptions {
-            dataset: "1".into(),
-            configuration: "3d_fullres".into(),
-            fold: Fold::Number(0),
-            trainer: "base".into(),
-            plans: "nnUNetPlans".into(),
-            device: engine::Device::cpu(),
-            pretrained: None,
-            resume: false,
-            validate_only: false,
-            validate_best: false,
-            no_checkpoints: false,
-            save_probabilities: false,
-            epochs: None,
-            iterations: None,
-            validation_iterations: None,
-            patience: None,
-            seed: None,
-            gpu_memory_target: None,
-            command: vec![],
-            stop: Default::default(),
-        };
+        let options = TrainOptions::new("1", "3d_fullres", Fold::Number(0));
         Settings::new(&serde_json::from_value(config).unwrap(), &options, &configuration(), registry)
     }
 

@@ -109,6 +109,13 @@ pub struct ImageHeader {
     pub geometry: Geometry,
 }
 
+impl ImageHeader {
+    /// Voxels of a channel.
+    pub fn voxels(&self) -> u64 {
+        self.shape.iter().map(|&length| length as u64).product()
+    }
+}
+
 /// Reads an image as (C, z, y, x).
 ///
 /// A 2D image has one slice; its spacing there is 999 times the largest of the others. The fourth axis of a 4D image are

@@ -6,6 +6,7 @@ use engine::{
     Device, Model,
     shape::{Trace, TraceError, text, trace},
 };
+use pipeline::memory::gib;
 use plugin_api::NetworkSpec;
 
 fn builds(on: &Target, spec: &NetworkSpec) -> Found {
@@ -16,7 +17,7 @@ fn builds(on: &Target, spec: &NetworkSpec) -> Found {
     if !t.differentiable {
         return fail("a head does not depend on any parameter, so it cannot be trained");
     }
-    let gib = t.activation_bytes as f64 / f64::from(1 << 30) / BATCH as f64;
+    let gib = gib(t.activation_bytes) / BATCH as f64;
     pass(format!("{} parameters, {gib:.2} GiB and {:.1} GFLOP a sample", t.parameter_count(), t.flops as f64 / 1e9 / BATCH as f64))
 }
 
