@@ -12,9 +12,14 @@ import threading
 import time
 from pathlib import Path
 
+import ct
+
 DATASET = "Dataset004_Hippocampus"
 # one training iteration: so many are run, the first ones do not count
 ITERATIONS, WARM_UP = 8, 2
+# with patches of 128 voxels, where one takes more than a minute
+FEW_ITERATIONS, FEW_WARM_UP = 2, 1
+LARGE = "nnUNetLargePlans"
 
 ITERATE = """
 import json, os, sys, time
@@ -32,7 +37,9 @@ seconds = []
 for _ in range(int(sys.argv[2])):
     batch = next(train)
     start = time.perf_counter()
-    trainer.train_step(batch)
+    # nnU-Net itself has no mixed precision on the processor
+    with torch.autocast("cpu", torch.bfloat16, enabled=sys.argv[4] == "mixed"):
+        trainer.train_step(batch)
     seconds.append(time.perf_counter() - start)
 print("SECONDS", sorted(seconds[int(sys.argv[3]):])[len(seconds[int(sys.argv[3]):]) // 2])
 """
@@ -103,22 +110,61 @@ class Peer:
         arguments = "-d 4 --verify_dataset_integrity -c 2d 3d_fullres -np 2 2 -npfp 2".split()
         return run(self.command(who, "plan_and_preprocess", *arguments), self.env(who))[:2]
 
-    def iteration(self, who, plans="nnUNetPlans"):
+    def iteration(self, who, plans="nnUNetPlans", precision="single", counts=(ITERATIONS, WARM_UP)):
         self.planned(who)
-        if not (self.work / who / "pre" / DATASET / f"{plans}.json").exists():
-            run(self.command(who, "plan_experiment", "-d", 4, "-pl", "nnUNetPlannerResEncM"), self.env(who))
+        env = self.env(who) | {"nnUNet_n_proc_DA": "0"} if who == "theirs" else self.env(who) | {"nnUNet_use_amp": str(precision == "mixed").lower()}
         if who == "theirs":
-            script = [self.bin / "python", "-c", ITERATE, plans, str(ITERATIONS), str(WARM_UP)]
-            _, peak, output = run(script, self.env(who) | {"nnUNet_n_proc_DA": "0"})
+            script = [self.bin / "python", "-c", ITERATE, plans, str(counts[0]), str(counts[1]), precision]
+            _, peak, output = run(script, env)
             return float(output.rsplit("SECONDS", 1)[1]), peak
-        counts = f"--epochs 2 --iterations {ITERATIONS} --val-iterations 0 --disable_checkpointing --seed 1 -device cpu".split()
-        _, peak, output = run(self.command(who, "train", 4, "3d_fullres", 0, "-p", plans, *counts), self.env(who))
+        options = f"--epochs 2 --iterations {counts[0]} --val-iterations 0 --disable_checkpointing --seed 1 -device cpu".split()
+        _, peak, output = run(self.command(who, "train", 4, "3d_fullres", 0, "-p", plans, *options), env)
         # the second epoch, without what the first one has to set up
         seconds = float(output.rsplit("Epoch time: ", 1)[1].split()[0])
-        return seconds / ITERATIONS, peak
+        return seconds / counts[0], peak
+
+    def iteration_amp(self, who):
+        return self.iteration(who, precision="mixed")
 
     def iteration_resenc_m(self, who):
-        return self.iteration(who, "nnUNetResEncUNetMPlans")
+        self.planned(who)
+        plans = "nnUNetResEncUNetMPlans"
+        if not (self.work / who / "pre" / DATASET / f"{plans}.json").exists():
+            run(self.command(who, "plan_experiment", "-d", 4, "-pl", "nnUNetPlannerResEncM"), self.env(who))
+        return self.iteration(who, plans)
+
+    def iteration_128(self, who):
+        self.planned(who)
+        folder = self.work / who / "pre" / DATASET
+        plans = ct.with_large_patches(json.loads((folder / "nnUNetPlans.json").read_text()))
+        (folder / f"{LARGE}.json").write_text(json.dumps(plans | {"plans_name": LARGE}))
+        return self.iteration(who, LARGE, counts=(FEW_ITERATIONS, FEW_WARM_UP))
+
+    def ct_env(self, who):
+        """As `env`, with the CT volumes as raw data and plans for 1.5 mm."""
+        raw = self.work / "ct"
+        ct.volumes(self.data, raw)
+        env = self.env(who) | {"nnUNet_raw": str(raw)}
+        if not (self.work / who / "pre" / ct.NAME / "nnUNetPlans.json").exists():
+            arguments = "-d 901 -overwrite_target_spacing 1.5 1.5 1.5".split()
+            run(self.command(who, "extract_fingerprint", "-d", 901, "-np", 2), env)
+            run(self.command(who, "plan_experiment", *arguments), env)
+        return env
+
+    def preprocess_ct(self, who):
+        env = self.ct_env(who)
+        shutil.rmtree(self.work / who / "pre" / ct.NAME / "nnUNetPlans_3d_fullres", ignore_errors=True)
+        return run(self.command(who, "preprocess", *"-d 901 -c 3d_fullres -np 2".split()), env)[:2]
+
+    def predict_ct(self, who):
+        env, model = self.ct_env("theirs"), self.work / "ct_model"
+        if not model.exists():
+            planned = self.work / "theirs" / "pre" / ct.NAME
+            ct.random_model(self.bin, planned / "nnUNetPlans.json", planned / "dataset.json", model, env)
+        out = self.work / who / "ct_predictions"
+        shutil.rmtree(out, ignore_errors=True)
+        arguments = ["-i", self.work / "ct" / ct.NAME / "imagesTs", "-o", out, "-m", model, "-f", 0, "--disable_tta", "-device", "cpu"]
+        return run(self.command(who, "predict_from_modelfolder", *arguments), env)[:2]
 
     def model(self):
         """The reference model under a trainer name that every nnU-Net knows."""
@@ -153,7 +199,7 @@ class Peer:
         return run(self.command(who, "train", "--help" if who == "ours" else "-h"), self.env(who))[:2]
 
 
-WORKS = ["help", "plan_and_preprocess", "iteration", "iteration_resenc_m", "predict", "evaluate"]
+WORKS = ["help", "plan_and_preprocess", "iteration", "iteration_amp", "iteration_resenc_m", "iteration_128", "predict", "predict_ct", "preprocess_ct", "evaluate"]
 
 
 def main():

@@ -80,6 +80,7 @@ impl PredictionOptions {
         let folder = folder()?;
         let (folds, registry) = (self.folds(&folder)?, self.plugins.open()?);
         let model = TrainedModel::open(&registry, &folder, &folds, &self.checkpoint, &device)?;
+        show::note(pipeline::CITATION);
         let warnings: BTreeSet<&str> = model.warnings().collect();
         warnings.iter().for_each(|what| show::note(&format!("warning: {}: {what}", folder.display())));
         let options = PredictOptions {

@@ -23,6 +23,11 @@ impl Device {
         Device { raw: BurnDevice::flex().as_dispatch().clone(), name: "cpu".into() }
     }
 
+    /// The processor as a GPU is used: by Burn's operations, without our kernels. Slow; `selftest` holds the way of a GPU against the kernels with it.
+    fn flex() -> Self {
+        Device { name: "flex".into(), ..Self::cpu() }
+    }
+
     /// `cpu`, `cuda`, `cuda:N`, or `auto` (CUDA where there is a device, else the processor).
     ///
     /// # Errors
@@ -30,6 +35,7 @@ impl Device {
     pub fn parse(name: &str) -> Result<Self> {
         match name {
             "cpu" => Ok(Self::cpu()),
+            "flex" => Ok(Self::flex()),
             "auto" => Ok(Self::cuda(0).unwrap_or_else(|_| Self::cpu())),
             "cuda" => Self::cuda(0),
             "mps" => Err(Error::Device("mps is not supported; -device takes cpu, cuda, cuda:N or auto".into())),

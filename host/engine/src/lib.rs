@@ -17,6 +17,7 @@ mod model;
 mod ops;
 mod optim;
 mod random;
+pub mod selftest;
 mod session;
 pub mod shape;
 mod store;

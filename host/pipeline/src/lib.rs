@@ -29,6 +29,7 @@ pub mod preprocess;
 pub mod progress;
 pub mod report;
 pub mod select;
+pub mod selftest;
 pub mod share;
 pub mod splits;
 mod staging;
@@ -37,3 +38,7 @@ pub mod switch;
 #[cfg(test)]
 mod test_data;
 pub mod train;
+
+/// What a training and a prediction ask for when they begin.
+pub const CITATION: &str = "please cite nnU-Net when you publish: Isensee et al., \"nnU-Net: a self-configuring method for deep learning-based \
+                            biomedical image segmentation\", Nature Methods 18, 203-211 (2021)";

@@ -17,6 +17,7 @@ mod export_model_to_zip;
 mod export_onnx;
 mod extract_fingerprint;
 mod find_best_configuration;
+mod generate_dataset_json;
 mod install_plugin;
 mod install_pretrained_model_from_zip;
 mod link;
@@ -38,6 +39,7 @@ mod preprocess;
 mod relabel;
 mod remove_plugin;
 mod report;
+mod selftest;
 mod sign_plugin;
 mod split;
 mod status;
@@ -66,6 +68,7 @@ const ALL: &[Entry] = &[
     Entry::nnunet::<evaluate_simple::EvaluateSimple>(),
     Entry::own::<plans::PlansCommand>(),
     Entry::own::<report::ReportCommand>(),
+    Entry::own::<generate_dataset_json::GenerateDatasetJson>(),
     Entry::own::<verify::Verify>(),
     Entry::own::<relabel::Relabel>(),
     Entry::own::<split::SplitCommand>(),
@@ -94,6 +97,7 @@ const ALL: &[Entry] = &[
     Entry::own::<validate_plugin::RunCheck>(),
     Entry::own::<parity::ParityCommand>(),
     Entry::own::<doctor::Doctor>(),
+    Entry::own::<selftest::Selftest>(),
     Entry::own::<demo::Demo>(),
     Entry::own::<link::Link>(),
     Entry::own::<completions::Completions>(),

@@ -61,6 +61,8 @@ fn of_each_command() {
         "validate-plugin",
         "parity",
         "doctor",
+        "selftest",
+        "generate_dataset_json",
         "demo",
         "link",
         "completions",

@@ -39,3 +39,31 @@ fn the_flags_of_training() {
     let said = tree.refused("nnUNetv2_train 001 3d_fullres 0 -p Mine --val --val_best -device cpu", 1);
     assert!(said.contains("has no checkpoint_best.pth"), "{said}");
 }
+
+#[test]
+fn a_citation_is_asked_for() {
+    let tree = Tree::planned();
+    let cites = |said: &str| said.contains("please cite nnU-Net when you publish: Isensee et al.");
+    assert!(cites(&tree.typed(&format!("nnUNetv2_train 001 3d_fullres 0 {SHORT}"))));
+    let log = tree.path("res").join(DATASET).join("nnUNetTrainer__nnUNetPlans__3d_fullres/fold_0/training_log.txt");
+    assert!(cites(&fs::read_to_string(log).unwrap()));
+    assert!(cites(
+        &tree.typed(&format!("nnUNetv2_predict -i $nnUNet_raw/{DATASET}/imagesTr -o out -d 001 -c 3d_fullres -f 0 --disable_tta -device cpu"))
+    ));
+}
+
+/// Variables of nnU-Net for processes and ports that are not there.
+#[test]
+fn variables_that_change_nothing() {
+    let tree = Tree::planned();
+    let variables = "export nnUNet_npp=2\nexport nnUNet_nps=3\nexport MASTER_PORT=29501\n";
+    tree.typed(&format!("{variables}nnUNetv2_train 001 3d_fullres 0 {SHORT}"));
+    let predict =
+        |out: &str| format!("nnUNetv2_predict -i $nnUNet_raw/{DATASET}/imagesTr -o {out} -d 001 -c 3d_fullres -f 0 --disable_tta -device cpu");
+    tree.typed(&format!("{variables}{}", predict("with")));
+    tree.typed(&predict("without"));
+    for file in files(&tree.path("with"), ".nii.gz") {
+        let other = tree.path("without").join(file.file_name().unwrap());
+        assert!(fs::read(&file).unwrap() == fs::read(other).unwrap(), "{}", file.display());
+    }
+}

@@ -1,6 +1,7 @@
 //! A raw dataset: `dataset.json`, the files of its cases, and whether they fit together.
 
 mod cases;
+mod describe;
 mod integrity;
 mod labels;
 mod relabel;
@@ -9,6 +10,7 @@ mod repair;
 mod tests;
 
 pub use cases::{Case, images_in, missing_channel, training_cases};
+pub use describe::{Description, describe};
 pub use integrity::{Inspection, Misplaced, inspect, verify};
 pub use labels::{LabelManager, Nonlinearity};
 pub(crate) use relabel::values_in;

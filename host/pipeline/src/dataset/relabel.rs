@@ -7,7 +7,7 @@ use std::{
 
 use ndarray::ArrayRef3;
 use serde_json::{Map, Value};
-use volume::image::write_segmentation;
+use volume::image::{Reader, write_segmentation};
 
 use super::{Case, DatasetJson, training_cases};
 use crate::error::{Error, Result};
@@ -23,16 +23,25 @@ pub type Renumbering = BTreeMap<i16, i16>;
 /// There is no case, or a label image cannot be read; the case is named.
 pub fn label_values(raw: &Path, workers: usize, report: Report<'_>) -> Result<BTreeMap<i16, usize>> {
     let (dataset, cases) = cases(raw)?;
-    let reader = dataset.reader()?;
+    values_in_cases(&cases, dataset.reader()?, workers, report)
+}
+
+/// The values of the label images of `cases`, with the number of cases that have them.
+pub(super) fn values_in_cases(cases: &[Case], reader: Reader, workers: usize, report: Report<'_>) -> Result<BTreeMap<i16, usize>> {
     let values = |case: &Case| {
         let (labels, _) = reader.read_segmentation(&case.label)?;
         Ok(values_in(&labels))
     };
     let mut found = BTreeMap::new();
-    for value in for_each_case("read labels", &cases, |case| &case.name, workers, report, values)?.into_iter().flatten() {
+    for value in for_each_case("read labels", cases, |case| &case.name, workers, report, values)?.into_iter().flatten() {
         *found.entry(value).or_insert(0) += 1;
     }
     Ok(found)
+}
+
+/// The name of a value that has none.
+pub(super) fn label_name(value: i16) -> String {
+    if value == 0 { "background".to_owned() } else { format!("label_{value}") }
 }
 
 /// The values in a label image, each once and sorted.
@@ -96,7 +105,7 @@ fn names(labels: Option<&Value>, map: &Renumbering) -> Map<String, Value> {
     new.dedup();
     let name = |value: i16| {
         let from = old.iter().find(|(_, before)| map.get(before) == Some(&value)).map(|(name, _)| (*name).clone());
-        from.unwrap_or_else(|| if value == 0 { "background".to_owned() } else { format!("label_{value}") })
+        from.unwrap_or_else(|| label_name(value))
     };
     new.into_iter().map(|value| (name(value), value.into())).collect()
 }

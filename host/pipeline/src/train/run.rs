@@ -70,6 +70,7 @@ pub fn train(paths: &Paths, registry: &Registry, options: &TrainOptions, observe
     let mut run = job.start(registry, found.as_ref())?;
 
     let mut journal = Journal::open(&run.folder, found.is_some(), observer)?;
+    journal.line(crate::CITATION)?;
     journal.line(&job.computing)?;
     let before = found.as_ref().map_or(&[][..], |c| &c.host.plugins);
     let differs = lock::differences(before, &Kind::ALL, registry).into_iter().map(|what| format!("the checkpoint was {what}"));
