@@ -97,19 +97,23 @@ fn a_device_that_fails_is_named_and_the_training_goes_on_from_its_checkpoint() {
         assert!(said.contains(part), "{part}: {said}");
     }
     let folder = fold(&tree, "fx_panic_device");
-    let last = ["checkpoint_latest.pth", "checkpoint_best.pth"].map(|name| folder.join(name)).into_iter().find(|file| file.exists()).unwrap();
-    assert_eq!(checkpoint::read(&last).unwrap().current_epoch, 1);
+    let epochs_kept = || {
+        let last = ["checkpoint_latest.pth", "checkpoint_best.pth"].map(|name| folder.join(name)).into_iter().find(|file| file.exists()).unwrap();
+        checkpoint::read(&last).unwrap().current_epoch
+    };
+    assert_eq!(epochs_kept(), 1);
     let kept = tree.path("kept");
     copy(&tree.path("res"), &kept);
 
     // on one device ...
     tree.done(&format!("{train} --c"));
     assert_same_curve(&trained(&tree, "fx_panic_device"), &undisturbed);
-    // ... and on two, where it fails once more, an epoch later
+    // ... and on two, where it fails once more, an epoch later, and then on one
     fs::remove_dir_all(tree.path("res")).unwrap();
     fs::rename(&kept, tree.path("res")).unwrap();
     failed(&tree, &format!("{train} -num_gpus 2 --c"));
-    tree.done(&format!("{train} -num_gpus 2 --c"));
+    assert_eq!(epochs_kept(), 2);
+    tree.done(&format!("{train} --c"));
     assert_same_curve(&trained(&tree, "fx_panic_device"), &undisturbed);
 }
 
