@@ -221,6 +221,19 @@ fn steps_of_the_optimizer_lead_the_same_way() {
     assert!(off < 1e-4, "{two:?} instead of {one:?}");
 }
 
+#[test]
+fn images_are_predicted_in_their_order() {
+    let spec = spec(INSTANCE, 0.0);
+    let (one, three) = (group(&spec, 1), group(&spec, 3));
+    // fewer than devices, too
+    for samples in [1, 2, 5] {
+        let batch = Batch::new(samples, "dice_ce", labels(false));
+        let (wanted, found) = (one.predict(&batch.x, &batch.shape).unwrap(), three.predict(&batch.x, &batch.shape).unwrap());
+        assert_eq!(found.1, wanted.1);
+        assert!(apart(&found.0, &wanted.0) < 1e-5, "{samples} samples");
+    }
+}
+
 /// Batch norm normalises each part by itself; its running statistics are the mean of the parts', weighed by their samples.
 #[test]
 fn running_statistics_are_the_mean_of_the_parts() {

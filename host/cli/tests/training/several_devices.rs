@@ -1,7 +1,10 @@
 //! One training on several devices, which are parts of the processor here: the numbers are those of one device, whatever fails or is killed.
 
 use crate::{bundled, killed::without_times, panics::add_plugin, tree::Tree};
-use pipeline::checkpoint::{self, Checkpoint};
+use pipeline::{
+    checkpoint::{self, Checkpoint},
+    evaluate::Summary,
+};
 use std::{
     fs,
     io::{BufRead, BufReader},
@@ -59,11 +62,18 @@ fn the_curve_is_that_of_one_device() {
         assert_same_curve(&trained(&tree, config), &one);
         let log = fs::read_to_string(fold(&tree, config).join("training_log.txt")).unwrap();
         assert!(log.contains("devices cpu:0 (1 of 2 samples) and cpu:1 (1 of 2 samples), seed 3"), "{log}");
+        // what goes on does so on as many devices
+        let debug: serde_json::Value = pipeline::json::read(&fold(&tree, config).join("debug.json")).unwrap();
+        assert_eq!(debug["devices"], serde_json::json!(["cpu:0", "cpu:1"]));
+        assert!(debug["command"].to_string().contains(r#""-num_gpus","2""#), "{}", debug["command"]);
+        // validated by both devices, and by one
+        let scores = fold(&tree, config).join("validation/summary.json");
+        let by_two = Summary::read(&scores).unwrap().foreground_mean.dice;
+        fs::remove_file(&scores).unwrap();
+        tree.done(&format!("train 999 small 0 -tr {config} --plugins-dir plugins --val -device cpu"));
+        let by_one = Summary::read(&scores).unwrap().foreground_mean.dice;
+        assert!((by_one - by_two).abs() < 1e-3, "Dice {by_two} instead of {by_one}");
     }
-    // what goes on does so on as many devices
-    let debug: serde_json::Value = pipeline::json::read(&fold(&tree, "blob_dice_loss").join("debug.json")).unwrap();
-    assert_eq!(debug["devices"], serde_json::json!(["cpu:0", "cpu:1"]));
-    assert!(debug["command"].to_string().contains(r#""-num_gpus","2""#), "{}", debug["command"]);
 }
 
 #[test]
@@ -72,6 +82,8 @@ fn more_devices_than_samples_are_refused() {
     let said = failed(&tree, "train 999 small 0 --epochs 1 -device cpu -num_gpus 3");
     assert!(said.contains("a batch of 2 cannot be shared by 3 devices") && said.contains("-num_gpus 2 or less"), "{said}");
     assert!(!tree.path("res").join(&tree.dataset).exists());
+    let said = failed(&tree, "train 999 small 0 --epochs 1 -device cpu -num_gpus 2 -gpu_memory_target 0.001");
+    assert!(said.contains("GiB for 2 patches of [16, 16, 16] voxels on 2 devices, -gpu_memory_target allows 0.00 GiB"), "{said}");
 }
 
 /// The system tells the fixture the name of its thread.
