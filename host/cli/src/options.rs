@@ -2,7 +2,7 @@
 
 use crate::{failure::Failure, show};
 use clap::{Arg, ArgAction, ArgMatches, Args, value_parser};
-use engine::Device;
+use engine::{Device, Devices};
 use pipeline::{
     memory,
     paths::{self, Paths, quoted},
@@ -104,6 +104,11 @@ pub(crate) struct DeviceOption {
 impl DeviceOption {
     pub(crate) fn parse(&self) -> Result<Device, Failure> {
         Ok(Device::parse(&self.device)?)
+    }
+
+    /// So many of them.
+    pub(crate) fn several(&self, count: usize) -> Result<Devices, Failure> {
+        Ok(Devices::parse(&self.device, count)?)
     }
 
     /// As it was given.

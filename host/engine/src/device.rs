@@ -1,4 +1,4 @@
-//! Where tensors live: the processor, or a CUDA device, chosen at run time.
+//! Where tensors live: the processor, or CUDA devices, chosen at run time.
 
 use crate::error::{Error, Result};
 use burn::backend::{Dispatch, DispatchDevice, get_device_settings};
@@ -66,9 +66,9 @@ impl Device {
         &self.name
     }
 
-    /// Whether this is the processor.
+    /// Whether this is the processor, or a part of it.
     pub fn is_cpu(&self) -> bool {
-        self.name == "cpu"
+        self.name.starts_with("cpu")
     }
 
     pub(crate) fn raw(&self) -> &DispatchDevice {
@@ -77,5 +77,69 @@ impl Device {
 
     pub(crate) fn bool_dtype(&self) -> BoolDType {
         get_device_settings::<Dispatch>(&self.raw).bool_dtype
+    }
+}
+
+/// The devices of one training. The first leads: the loss is computed there, and the optimizer takes its step there.
+#[derive(Clone, Debug)]
+pub struct Devices {
+    lead: Device,
+    others: Vec<Device>,
+}
+
+impl From<Device> for Devices {
+    fn from(lead: Device) -> Self {
+        Devices { lead, others: vec![] }
+    }
+}
+
+impl Devices {
+    /// One device as [`Device::parse`] has it, or several of a kind: with `cuda` the first `count` of those that are visible, with `cpu` so many
+    /// parts of the processor (`cpu:0`, `cpu:1` ...), which share its threads and its memory, with `auto` CUDA devices where there are any.
+    ///
+    /// # Errors
+    /// There are not so many, or `name` is that of a single one.
+    pub fn parse(name: &str, count: usize) -> Result<Self> {
+        let one = Device::parse(name)?;
+        if count <= 1 {
+            return Ok(one.into());
+        }
+        let device = |index: usize| match name {
+            "cpu" | "auto" if one.is_cpu() => Ok(Device { name: format!("cpu:{index}"), ..one.clone() }),
+            "cuda" | "auto" => Device::cuda(index).map_err(|e| Error::Device(format!("{count} devices are asked for: {e}"))),
+            _ => Err(Error::Device(format!(
+                "{count} devices are asked for, and {name} is a single one; say -device cuda, and which ones with CUDA_VISIBLE_DEVICES"
+            ))),
+        };
+        Ok(Devices { lead: device(0)?, others: (1..count).map(device).collect::<Result<_>>()? })
+    }
+
+    /// All CUDA devices that are visible.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn all_cuda() -> Result<Self> {
+        let lead = Device::cuda(0)?;
+        Ok(Devices { lead, others: (1..).map_while(|index| Device::cuda(index).ok()).collect() })
+    }
+
+    /// The first.
+    pub fn lead(&self) -> &Device {
+        &self.lead
+    }
+
+    /// The rest.
+    pub fn others(&self) -> &[Device] {
+        &self.others
+    }
+
+    /// How many they are, one at least.
+    pub fn count(&self) -> usize {
+        1 + self.others.len()
+    }
+
+    /// Their names.
+    pub fn names(&self) -> Vec<&str> {
+        std::iter::once(&self.lead).chain(&self.others).map(Device::name).collect()
     }
 }

@@ -15,6 +15,14 @@ pub enum Error {
     /// Weights do not fit the network.
     #[error("{0}")]
     Weights(String),
+    /// One of several devices failed.
+    #[error("device {device}: {source}")]
+    OnDevice {
+        /// Its name.
+        device: String,
+        /// What happened there.
+        source: Box<Error>,
+    },
     /// The numbers went wrong.
     #[error("{0}")]
     Numbers(String),

@@ -10,13 +10,16 @@
 mod cuda;
 mod device;
 mod error;
+mod group;
 pub mod kernels;
 mod log;
 pub mod logits;
 mod model;
 mod ops;
 mod optim;
+mod pass;
 mod random;
+mod replica;
 pub mod selftest;
 mod session;
 pub mod shape;
@@ -25,8 +28,9 @@ mod tape;
 mod target;
 mod value;
 
-pub use device::Device;
+pub use device::{Device, Devices};
 pub use error::{Error, Result};
+pub use group::{Group, shares};
 pub use model::{Gradients, Mode, Model, Step};
 pub use optim::{Optimizer, OptimizerSpec, ParameterState};
 pub use random::Random;

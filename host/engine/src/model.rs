@@ -3,15 +3,16 @@
 use crate::{
     device::Device,
     error::{Error, Result},
+    pass::{Judged, Pass},
     random::Random,
     session::{Session, check_length},
     store::{Store, Weight},
-    target::{Supervision, Tensors},
+    target::Supervision,
     value::Value,
 };
 use plugin_api::{
-    NetworkSpec, Prepared,
-    abi::host::{ArchitectureHandle, HeadArgs, LossHandle, NetworkHandle},
+    NetworkSpec,
+    abi::host::{ArchitectureHandle, LossHandle, NetworkHandle},
 };
 use std::cell::RefCell;
 
@@ -67,9 +68,9 @@ impl Model {
         &self.device
     }
 
-    fn forward(&self, session: &Session<'_>, x: &[f32], shape: &[usize]) -> Result<Vec<u64>> {
+    fn forward(&self, session: &Session<'_>, x: Vec<f32>, shape: &[usize]) -> Result<Vec<u64>> {
         check_length("image", shape, x.len())?;
-        let x = session.put(Value::from_f32(x.to_vec(), shape, &self.device));
+        let x = session.put(Value::from_f32(x, shape, &self.device));
         let heads = self.network.forward(session, x)?;
         plugin_api::abi::host::Host::release(session, x);
         if heads.is_empty() {
@@ -84,7 +85,7 @@ impl Model {
     /// The network fails, or the shape does not suit it.
     pub fn predict(&self, x: &[f32], shape: &[usize]) -> Result<(Vec<f32>, Vec<usize>)> {
         let session = Session::new(&self.device, &self.store, Random::new(self.seed, &[]), false, None, false);
-        let heads = self.forward(&session, x, shape)?;
+        let heads = self.forward(&session, x.to_vec(), shape)?;
         let logits = session.value(heads[0])?;
         Ok((logits.to_vec()?, logits.shape().to_vec()))
     }
@@ -95,7 +96,7 @@ impl Model {
     /// As [`Model::predict`].
     pub fn heads(&self, x: &[f32], shape: &[usize]) -> Result<Vec<(Vec<f32>, Vec<usize>)>> {
         let session = Session::new(&self.device, &self.store, Random::new(self.seed, &[]), false, None, false);
-        self.forward(&session, x, shape)?
+        self.forward(&session, x.to_vec(), shape)?
             .into_iter()
             .map(|id| {
                 let v = session.value(id)?;
@@ -104,48 +105,33 @@ impl Model {
             .collect()
     }
 
+    /// The forward pass of a step.
+    pub(crate) fn pass(&self, mode: Mode, x: Vec<f32>, shape: &[usize], place: &[u64]) -> Result<Pass<'_>> {
+        let session = self.session(mode, place);
+        let heads = self.forward(&session, x, shape)?;
+        Ok(Pass { session, heads })
+    }
+
+    pub(crate) fn session(&self, mode: Mode, place: &[u64]) -> Session<'_> {
+        let training = mode == Mode::Train;
+        Session::new(&self.device, &self.store, Random::new(self.seed, place), training, None, training)
+    }
+
     /// Forward, loss, and in training the way back. `x` is (B, C, spatial...); `place` keys the random numbers (epoch, iteration).
     ///
     /// # Errors
     /// A component fails, or heads and targets do not match.
     pub fn step(&self, mode: Mode, x: &[f32], shape: &[usize], targets: &Supervision<'_>, loss: &LossHandle, place: &[u64]) -> Result<Step> {
-        let training = mode == Mode::Train;
-        let session = Session::new(&self.device, &self.store, Random::new(self.seed, place), training, None, training);
-        let heads = self.forward(&session, x, shape)?;
-        let used = heads.len().min(targets.heads.len());
-        if used == 0 {
-            return Err(Error::Component(plugin_api::Error::new("no head has a target")));
-        }
-        let mut prepared_args: Vec<&[Prepared]> = vec![&[]; used];
-        prepared_args[0] = targets.prepared;
-        let tensors: Vec<Tensors> =
-            targets.heads[..used].iter().map(|t| Tensors::put(t, targets.task, &session, &self.device)).collect::<Result<_>>()?;
-        let args: Vec<HeadArgs<'_>> = tensors
-            .iter()
-            .enumerate()
-            .map(|(i, t)| HeadArgs {
-                logits: heads[i],
-                weight: targets.heads[i].weight,
-                labels: t.labels,
-                regions: t.regions,
-                valid: t.valid,
-                prepared: prepared_args[i],
-            })
-            .collect();
-        let scalar = loss.heads(&session, &args)?;
-        let leaked = session.live().saturating_sub(heads.len() + 1 + tensors.iter().map(Tensors::count).sum::<usize>());
-        let value = session.value(scalar)?.to_vec()?;
-        let [value] = value[..] else {
-            return Err(Error::Component(plugin_api::Error::new(format!("a loss is one number; forward returned {} of them", value.len()))));
-        };
-        let logits = if training {
-            None
-        } else {
-            let v = session.value(heads[0])?;
-            Some((v.to_vec()?, v.shape().to_vec()))
-        };
-        let gradients = if training { Some(Gradients(session.backward(scalar)?)) } else { None };
-        Ok(Step { loss: value, logits, gradients, leaked })
+        let Pass { session, heads } = self.pass(mode, x.to_vec(), shape, place)?;
+        let judged = Judged::of(&session, &heads, targets, loss)?;
+        let step = Step { loss: judged.loss, logits: None, gradients: None, leaked: judged.leaked };
+        Ok(match mode {
+            Mode::Train => Step { gradients: Some(Gradients(session.backward(vec![judged.root(&session)?])?)), ..step },
+            Mode::Validate => {
+                let logits = session.value(heads[0])?;
+                Step { logits: Some((logits.to_vec()?, logits.shape().to_vec())), ..step }
+            }
+        })
     }
 
     /// All parameters and buffers.
@@ -172,8 +158,37 @@ impl Model {
         self.store.borrow_mut().load(weights, skip, &self.device)
     }
 
+    /// All parameters and buffers for another device to take over.
+    pub(crate) fn handed_over(&self) -> Result<Vec<Value>> {
+        Ok(self.store.borrow().entries.iter().map(|e| e.value.to(&Device::cpu())).collect::<plugin_api::Result<_>>()?)
+    }
+
+    /// Takes over what the same network on another device handed over.
+    pub(crate) fn take_over(&self, values: &[Value]) -> Result<()> {
+        for (entry, value) in self.store.borrow_mut().entries.iter_mut().zip(values) {
+            entry.value = value.to(&self.device)?;
+        }
+        Ok(())
+    }
+
+    /// The values of each buffer, with its number among parameters and buffers.
+    pub(crate) fn buffers(&self) -> Result<Vec<(usize, Vec<f32>)>> {
+        let store = self.store.borrow();
+        let buffers = store.entries.iter().enumerate().filter(|(_, entry)| !entry.trainable);
+        buffers.map(|(number, entry)| Ok((number, entry.value.to_vec()?))).collect()
+    }
+
+    pub(crate) fn set_buffer(&self, number: usize, values: Vec<f32>) {
+        let entry = &mut self.store.borrow_mut().entries[number];
+        entry.value = Value::from_f32(values, entry.value.shape(), &self.device);
+    }
+
     pub(crate) fn store(&self) -> &RefCell<Store> {
         &self.store
+    }
+
+    pub(crate) fn seed(&self) -> u64 {
+        self.seed
     }
 }
 

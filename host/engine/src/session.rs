@@ -63,6 +63,10 @@ impl<'a> Session<'a> {
         }
     }
 
+    pub(crate) fn device(&self) -> &'a Device {
+        self.device
+    }
+
     fn insert(&self, var: Var) -> u64 {
         let mut slots = self.slots.borrow_mut();
         slots.push(Some(var));
@@ -73,6 +77,12 @@ impl<'a> Session<'a> {
     /// A value from outside the gradient.
     pub(crate) fn put(&self, value: Value) -> u64 {
         self.insert(Var { value, node: None })
+    }
+
+    /// A value from outside whose gradient is wanted.
+    pub(crate) fn put_leaf(&self, value: Value) -> u64 {
+        let node = self.tape.borrow_mut().as_mut().map(Tape::leaf);
+        self.insert(Var { value, node })
     }
 
     fn var(&self, id: u64) -> Result<Var> {
@@ -108,17 +118,27 @@ impl<'a> Session<'a> {
         self.live.get()
     }
 
-    /// Gradients of the parameters, by number, of the scalar behind `root`. Ends the tape.
-    pub(crate) fn backward(&self, root: u64) -> Result<Vec<Option<Value>>> {
-        let root = self.var(root)?;
-        let tape = self.tape.borrow_mut().take().ok_or_else(|| Error::new("nothing was recorded for a gradient"))?;
+    /// Gradients of the parameters, by number, from those of `roots`. Ends the tape.
+    pub(crate) fn backward(&self, roots: Vec<(u64, Value)>) -> Result<Vec<Option<Value>>> {
         let leaves = self.leaves.borrow().clone();
-        let Some(node) = root.node else { return Ok(leaves.iter().map(|_| None).collect()) };
+        self.back_to(&leaves, roots)
+    }
+
+    /// Gradients of values that [`Session::put_leaf`] put, from those of `roots`. Ends the tape.
+    pub(crate) fn backward_to(&self, put: &[u64], roots: Vec<(u64, Value)>) -> Result<Vec<Option<Value>>> {
+        let leaves: Vec<Option<usize>> = put.iter().map(|&id| Ok(self.var(id)?.node)).collect::<Result<_>>()?;
+        self.back_to(&leaves, roots)
+    }
+
+    fn back_to(&self, leaves: &[Option<usize>], roots: Vec<(u64, Value)>) -> Result<Vec<Option<Value>>> {
+        let mut seeds = Vec::new();
+        for (id, grad) in roots {
+            seeds.extend(self.var(id)?.node.map(|node| (node, grad)));
+        }
+        let tape = self.tape.borrow_mut().take().ok_or_else(|| Error::new("nothing was recorded for a gradient"))?;
         // what only handles keep alive is not needed on the way back
         self.slots.borrow_mut().clear();
-        let seed = Value::full(root.value.shape(), 1.0, self.device);
-        drop(root);
-        let mut grads = tape.backward(node, seed)?;
+        let mut grads = tape.backward(seeds)?;
         Ok(leaves.iter().map(|leaf| leaf.and_then(|l| grads[l].take())).collect())
     }
 
@@ -205,7 +225,7 @@ impl Host for Session<'_> {
     fn query(&self, key: &str) -> Option<String> {
         match key {
             "training" => Some(self.training.to_string()),
-            "device" => Some(self.device.name().to_string()),
+            "device" => Some(if self.device.is_cpu() { "cpu" } else { self.device.name() }.to_string()),
             "tracing" => Some("false".into()),
             _ => None,
         }

@@ -31,20 +31,23 @@ impl Tape {
         self.nodes.len() - 1
     }
 
-    /// Gradients of all leaves that `root` depends on, by node. What a step kept is freed as soon as it has been used.
-    pub(crate) fn backward(self, root: usize, seed: Value) -> Result<Vec<Option<Value>>> {
+    /// Gradients of all leaves that the `roots` depend on, by node, from the roots' own. What a step kept is freed as soon as it has been used.
+    pub(crate) fn backward(self, roots: Vec<(usize, Value)>) -> Result<Vec<Option<Value>>> {
         let mut grads: Vec<Option<Value>> = vec![None; self.nodes.len()];
-        grads[root] = Some(seed);
+        let add = |sum: &mut Option<Value>, part: Value| {
+            *sum = Some(match sum.take() {
+                Some(sum) => sum.add(&part),
+                None => part,
+            });
+        };
+        roots.into_iter().for_each(|(root, grad)| add(&mut grads[root], grad));
         for (i, node) in self.nodes.into_iter().enumerate().rev() {
             let Some(back) = node.back else { continue };
             let Some(grad) = grads[i].take() else { continue };
             let needs: Vec<bool> = node.inputs.iter().map(Option::is_some).collect();
             for (input, part) in node.inputs.iter().zip(back(&grad, &needs)?) {
                 if let (Some(j), Some(part)) = (*input, part) {
-                    grads[j] = Some(match grads[j].take() {
-                        Some(sum) => sum.add(&part),
-                        None => part,
-                    });
+                    add(&mut grads[j], part);
                 }
             }
         }

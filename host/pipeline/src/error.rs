@@ -62,6 +62,14 @@ pub enum Error {
         /// All of them, each with its case's name.
         problems: Vec<String>,
     },
+    /// One of the devices that a training runs on.
+    #[error("device {device} failed: {source}; no checkpoint was touched, and the same command with --c goes on from the latest, with any -num_gpus")]
+    Device {
+        /// Its name.
+        device: String,
+        /// What happened there.
+        source: Box<Error>,
+    },
     /// A setting, an argument or a plan that cannot be used.
     #[error("{0}")]
     Invalid(String),

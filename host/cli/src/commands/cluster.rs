@@ -9,7 +9,7 @@ use crate::{
     slurm::{self, Array},
 };
 use clap::{CommandFactory, FromArgMatches, Subcommand};
-use engine::Device;
+use engine::Devices;
 use pipeline::{
     paths::{Paths, quoted},
     train::{Fold, TrainOptions, memory_needed},
@@ -43,7 +43,7 @@ struct Slurm {
     /// Folds
     #[arg(short = 'f', value_name = "FOLD", num_args = 1.., default_values = ["0", "1", "2", "3", "4"])]
     folds: Vec<Fold>,
-    /// cpu, or cuda: one GPU a task
+    /// cpu, or cuda: one GPU a task, or as many as -num_gpus says behind `--`
     #[arg(long = "device", default_value = "cuda", value_parser = ["cpu", "cuda"])]
     device: String,
     /// The script [default: train_DATASET.sbatch]
@@ -61,13 +61,13 @@ struct Slurm {
     /// Longest time of a task, such as 24:00:00; a training that needs more goes on by itself
     #[arg(long, value_name = "TIME")]
     time: Option<String>,
-    /// Processors a task [default: 8, with a GPU 12]
+    /// Processors a task [default: 8, with GPUs 12 for each]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     cpus: Option<u16>,
     /// Memory a task, GiB [default: as the plans' networks need]
     #[arg(long, value_name = "GIB", value_parser = clap::value_parser!(u32).range(1..))]
     mem: Option<u32>,
-    /// Resources besides processors and memory [default: gpu:1 where -device is cuda]
+    /// Resources besides processors and memory [default: gpu:N where -device is cuda]
     #[arg(long, value_name = "LIST")]
     gres: Option<String>,
     /// So many tasks at a time [default: as many as there is room for]
@@ -90,7 +90,7 @@ impl Slurm {
         let paths = Paths::from_env();
         let dataset = paths.dataset(&self.dataset)?;
         let (train, registry) = self.trainings()?;
-        let gpu = self.device == "cuda";
+        let gpus = train.first().map(|options| options.devices.count()).filter(|_| self.device == "cuda");
         let output = self.output.clone().unwrap_or_else(|| format!("train_{dataset}.sbatch").into());
         if output.exists() {
             return Err(Failure::Plain(format!("{} is there already; remove it, or name another file with -o", output.display())));
@@ -104,7 +104,9 @@ impl Slurm {
         }
         let memory = match self.mem {
             Some(gib) => gib,
-            None => slurm::memory(train.iter().map(|options| memory_needed(&paths, &registry, options)).collect::<Result<Vec<_>, _>>()?, gpu),
+            None => {
+                slurm::memory(train.iter().map(|options| memory_needed(&paths, &registry, options)).collect::<Result<Vec<_>, _>>()?, gpus.is_some())
+            }
         };
         let array = Array {
             program: std::env::current_exe().map_err(|source| Failure::Io { action: "find", path: "host".into(), source })?,
@@ -114,13 +116,13 @@ impl Slurm {
             configurations: self.configurations.clone(),
             folds: self.folds.iter().map(Fold::argument).collect(),
             at_once: self.at_once,
-            cpus: self.cpus.unwrap_or(if gpu { 12 } else { 8 }),
+            cpus: self.cpus.unwrap_or(gpus.map_or(8, |count| u16::try_from(12 * count).unwrap_or(u16::MAX))),
             memory,
             logs: logs_text,
             options: [("partition", &self.partition), ("account", &self.account), ("time", &self.time)]
                 .into_iter()
                 .filter_map(|(name, value)| Some((name, value.clone()?)))
-                .chain(self.gres.clone().or_else(|| gpu.then(|| "gpu:1".to_owned())).map(|gres| ("gres", gres)))
+                .chain(self.gres.clone().or_else(|| gpus.map(|count| format!("gpu:{count}"))).map(|gres| ("gres", gres)))
                 .collect(),
         };
         let script = array.script()?;
@@ -142,13 +144,15 @@ impl Slurm {
             let train = Train::from_arg_matches(&Train::command().no_binary_name(true).try_get_matches_from(given)?)?;
             if train.names_a_way() {
                 return Err(Failure::usage(
-                    "--c, --val, --jobs, --devices, --ddp and -num_gpus are the script's own business, and --estimate trains nothing; leave them out",
+                    "--c, --val, --jobs and --devices are the script's own business, --estimate trains nothing, and --ddp does not say how many GPUs to ask for \
+                     (-num_gpus N does); leave them out",
                 ));
             }
             if registry.is_none() {
                 registry = Some(train.registry()?);
             }
-            train.options(fold, &self.device, &Device::cpu(), &Default::default())
+            // what is asked of the processor, which is where this runs, is the same
+            train.options(fold, &self.device, &Devices::parse("cpu", train.num_gpus())?, &Default::default())
         };
         let trainings = self.configurations.iter().map(&mut of).collect::<Result<Vec<_>, Failure>>()?;
         let registry = registry.ok_or_else(|| Failure::usage("name a configuration"))?;

@@ -8,7 +8,7 @@ use crate::{
     options::{DeviceOption, PluginOptions, absolute, trainer_folder},
     show,
 };
-use engine::Device;
+use engine::{Device, Devices};
 use pipeline::{
     paths::Paths,
     train::{self, Fold, Outcome, TrainOptions, memory_needed},
@@ -31,6 +31,7 @@ use std::{
 #[command(
     name = "train",
     after_help = "Examples:\n  host train 4 3d_fullres 0 --estimate               how long, how much memory, how much disk\n  host train 4 3d_fullres 0 --npz\n  host train 4 3d_fullres 0 --c                      go on where it stopped\n  \
+                  host train 4 3d_fullres 0 -num_gpus 4              one training on four GPUs\n  \
                   host train 4 3d_fullres all --devices 0,1,2,3      five folds on four GPUs\n  host train 4 3d_fullres all --jobs 2 -device cpu   two folds at a time"
 )]
 pub(crate) struct Train {
@@ -50,11 +51,11 @@ pub(crate) struct Train {
     /// Checkpoint whose weights training starts from
     #[arg(long = "pretrained_weights", value_name = "FILE", conflicts_with = "resume")]
     pretrained: Option<PathBuf>,
-    /// Devices that one training is spread over; more than one is not supported yet
-    #[arg(long = "num_gpus", value_name = "N", default_value_t = 1)]
-    num_gpus: usize,
-    /// All visible devices; not supported yet
-    #[arg(long)]
+    /// Devices that share each batch of one training: CUDA devices from cuda:0 on, or parts of the processor [default: 1]
+    #[arg(long = "num_gpus", value_name = "N", value_parser = clap::value_parser!(u16).range(1..), conflicts_with_all = ["jobs", "devices"])]
+    num_gpus: Option<u16>,
+    /// All visible CUDA devices share each batch
+    #[arg(long, conflicts_with_all = ["num_gpus", "jobs", "devices"])]
     ddp: bool,
     /// Write probabilities in the final validation too
     #[arg(long)]
@@ -121,26 +122,19 @@ impl std::str::FromStr for Folds {
 
 impl Run for Train {
     fn run(self) -> Result<(), Failure> {
-        if self.ddp || self.num_gpus != 1 {
-            let instead = format!("host train {} {} all --devices 0,1", self.dataset, self.configuration);
-            return Err(Failure::Plain(format!(
-                "one training on several devices is not supported yet; leave out --ddp and -num_gpus, or train folds side by side, each on its own \
-                 device: `{instead}`"
-            )));
-        }
         if self.jobs.is_some() || !self.devices.is_empty() {
             return self.side_by_side();
         }
-        let device = self.device.parse()?;
+        let devices = self.devices()?;
         let registry = self.plugins.open()?;
         let (paths, stop) = (Paths::from_env(), stopped_by_signals()?);
         if let (true, Some(&fold)) = (self.estimate, self.fold.0.first()) {
-            let options = self.options(fold, self.device.name(), &device, &stop)?;
+            let options = self.options(fold, self.device.name(), &devices, &stop)?;
             show::line(&estimate::table(&train::estimate(&paths, &registry, &options)?, self.fold.0.len()));
             return Ok(());
         }
         for (index, &fold) in self.fold.0.iter().enumerate() {
-            match train::train(&paths, &registry, &self.options(fold, self.device.name(), &device, &stop)?, &show::Training::new(stop.clone()))? {
+            match train::train(&paths, &registry, &self.options(fold, self.device.name(), &devices, &stop)?, &show::Training::new(stop.clone()))? {
                 Outcome::Finished { folder, dice: Some(dice) } => show::line(&format!("{}: mean Dice {dice:.4}", folder.display())),
                 Outcome::Finished { folder, dice: None } => {
                     show::line(&format!("{}: trained; there was no validation, so nothing says how good it is", folder.display()));
@@ -168,6 +162,7 @@ impl Train {
         option("-tr", Some(self.trainer.clone()).filter(|name| name != DEFAULT_TRAINER));
         option("-p", Some(self.plans.clone()).filter(|name| name != "nnUNetPlans"));
         option("-device", Some(device.to_owned()).filter(|name| name != "auto"));
+        option("-num_gpus", self.num_gpus.filter(|&count| count > 1).map(|count| count.to_string()));
         option("--pretrained_weights", self.pretrained.as_deref().map(absolute).transpose()?.map(|path| path.display().to_string()));
         option("--epochs", number(self.epochs));
         option("--iterations", number(self.iterations));
@@ -175,7 +170,8 @@ impl Train {
         option("--patience", self.patience.map(|epochs| epochs.to_string()));
         option("--seed", self.seed.map(|seed| seed.to_string()));
         option("-gpu_memory_target", self.gpu_memory_target.map(|gib| gib.to_string()));
-        let flags = [(self.npz, "--npz"), (self.val_best, "--val_best"), (self.disable_checkpointing, "--disable_checkpointing")];
+        let flags =
+            [(self.ddp, "--ddp"), (self.npz, "--npz"), (self.val_best, "--val_best"), (self.disable_checkpointing, "--disable_checkpointing")];
         arguments.extend(flags.into_iter().filter(|(given, _)| *given).map(|(_, name)| name.to_owned()));
         arguments.extend(self.plugins.arguments()?);
         Ok(arguments)
@@ -183,7 +179,27 @@ impl Train {
 
     /// Whether it says how a training goes on, or on which devices.
     pub(crate) fn names_a_way(&self) -> bool {
-        self.estimate || self.resume || self.val || self.jobs.is_some() || !self.devices.is_empty() || self.ddp || self.num_gpus != 1
+        self.estimate || self.resume || self.val || self.jobs.is_some() || !self.devices.is_empty() || self.ddp
+    }
+
+    /// How many devices share each batch.
+    pub(crate) fn num_gpus(&self) -> usize {
+        self.num_gpus.map_or(1, usize::from)
+    }
+
+    /// Those of one training.
+    fn devices(&self) -> Result<Devices, Failure> {
+        match (self.ddp, self.device.name()) {
+            (false, _) => self.device.several(self.num_gpus()),
+            (true, "auto" | "cuda") => Devices::all_cuda().map_err(|e| {
+                Failure::Plain(format!(
+                    "--ddp takes all CUDA devices: {e}; to share each batch by parts of the processor say -device cpu -num_gpus 2"
+                ))
+            }),
+            (true, name) => {
+                Err(Failure::usage(format!("--ddp takes all CUDA devices, and -device is {name}; say how many with -num_gpus N instead")))
+            }
+        }
     }
 
     pub(crate) fn registry(&self) -> Result<registry::Registry, Failure> {
@@ -200,7 +216,7 @@ impl Train {
         }
         let at_a_time = self.jobs.map_or(self.devices.len(), usize::from).min(self.fold.0.len());
         if self.devices.is_empty() && self.device.parse()?.is_cpu() && self.gpu_memory_target.is_none() {
-            let step = memory_needed(&paths, &self.plugins.open()?, &self.options(Fold::Number(0), "cpu", &Device::cpu(), &Arc::default())?)?;
+            let step = memory_needed(&paths, &self.plugins.open()?, &self.options(Fold::Number(0), "cpu", &Device::cpu().into(), &Arc::default())?)?;
             folds::check_memory(at_a_time, step)?;
         }
         let model = paths.model(&paths.dataset(&self.dataset)?, trainer_folder(&self.trainer), &self.plans, &self.configuration)?;
@@ -214,14 +230,14 @@ impl Train {
         folds::run(SideBySide { jobs, at_a_time, devices: self.devices.clone() })
     }
 
-    pub(crate) fn options(&self, fold: Fold, device_name: &str, device: &Device, stop: &Arc<AtomicBool>) -> Result<TrainOptions, Failure> {
+    pub(crate) fn options(&self, fold: Fold, device_name: &str, devices: &Devices, stop: &Arc<AtomicBool>) -> Result<TrainOptions, Failure> {
         Ok(TrainOptions {
             dataset: self.dataset.clone(),
             configuration: self.configuration.clone(),
             fold,
             trainer: self.trainer.clone(),
             plans: self.plans.clone(),
-            device: device.clone(),
+            devices: devices.clone(),
             pretrained: self.pretrained.clone(),
             resume: self.resume,
             validate_only: self.val,

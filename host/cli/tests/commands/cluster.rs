@@ -31,6 +31,11 @@ fn folds_and_configurations_as_one_array() {
         assert!(script.contains(part), "{part}: {script}");
     }
     assert!(said.contains("5 tasks of 12 processors and 16 GiB"), "{said}");
+    user.host_with_folders("cluster slurm 1 3d_fullres -o two.sbatch -- -num_gpus 2").succeeded();
+    let script = text(&user, "two.sbatch");
+    for part in ["--gres=gpu:2\n", "--cpus-per-task=24\n", " -device cuda -num_gpus 2 --c &\n"] {
+        assert!(script.contains(part), "{part}: {script}");
+    }
     assert_snapshot!("slurm_twice", user.host_with_folders("cluster slurm Dataset001_Phantom 3d_fullres").failed_with(1));
 }
 

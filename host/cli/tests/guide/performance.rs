@@ -4,6 +4,7 @@ use crate::{
     Tree,
     lab::{SHORT, files},
 };
+use serde_json::json;
 use std::{fs, time::Duration};
 
 /// So many threads make batches; none where it is 0.
@@ -42,12 +43,33 @@ fn row_70_nnunet_compile() {
     }
 }
 
-/// Not there yet: it is refused before anything is done.
+/// The same loss curve on 1 and on 4 devices with the same batch; the devices are parts of the processor.
 #[test]
 fn row_71_several_devices() {
     let tree = Tree::planned();
-    let said = tree.refused("CUDA_VISIBLE_DEVICES=0,1,2,3 nnUNetv2_train 001 3d_fullres 0 --ddp", 1);
-    assert!(said.contains("one training on several devices is not supported yet"), "{said}");
+    tree.edit(|configurations| configurations["3d_fullres"]["batch_size"] = json!(4));
+    let length = "--epochs 20 --iterations 1 --val-iterations 1 --seed 1";
+    let curves = |line: &str| {
+        let said = tree.typed(&format!("CUDA_VISIBLE_DEVICES=0,1,2,3 nnUNetv2_train 001 3d_fullres 0 {length} {line}"));
+        let fold = tree.default_fold("3d_fullres", 0);
+        let logging = fold.checkpoint().logging;
+        let dice = fs::read(fold.0.join("validation/summary.json")).unwrap().len();
+        fs::remove_dir_all(tree.path("res")).unwrap();
+        (said, [logging.train_losses, logging.val_losses], dice)
+    };
+    let (_, one, validated) = curves("-device cpu");
+    let (said, four, validated_by_four) = curves("-device cpu -num_gpus 4");
+    assert!(said.contains("devices cpu:0 (1 of 4 samples) and cpu:1 (1 of 4 samples) and cpu:2"), "{said}");
+    for (four, one) in four.iter().zip(&one) {
+        let apart = four.iter().zip(one).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        assert!(one.len() == 20 && apart < 1e-4, "{apart:.1e} apart: {four:?} instead of {one:?}");
+    }
+    assert!(one[0][19] < one[0][0], "nothing was learned: {one:?}");
+    assert!(validated > 0 && validated_by_four > 0);
+
+    // the guide's own words want CUDA devices
+    let said = tree.refused("CUDA_VISIBLE_DEVICES=0,1,2,3 nnUNetv2_train 001 3d_fullres 0 --ddp -device cpu", 2);
+    assert!(said.contains("--ddp takes all CUDA devices") && said.contains("-num_gpus N"), "{said}");
     assert!(!tree.path("res/Dataset001_Name").exists());
 }
 

@@ -123,7 +123,7 @@ fn contents(folder: &Path, root: &Path, into: &mut BTreeMap<PathBuf, Vec<u8>>) {
 }
 
 /// All that a checkpoint holds, bit for bit, but the times of its epochs.
-fn without_times(path: &Path) -> Vec<u8> {
+pub(crate) fn without_times(path: &Path) -> Vec<u8> {
     let mut c = checkpoint::read(path).unwrap();
     c.logging.epoch_start_timestamps.clear();
     c.logging.epoch_end_timestamps.clear();

@@ -1,6 +1,7 @@
 //! A value's numbers in host memory: borrowed on the processor, copied from a device.
 
 use super::Value;
+use crate::device::Device;
 use crate::kernels::{self, Buffer, Cells};
 use burn::backend::{BackendTensor, DispatchTensorKind, flex::FlexTensor};
 use plugin_api::{DType, Result};
@@ -77,6 +78,25 @@ impl Value {
     /// Whether the channels of a voxel are neighbours in host memory, and no other order is.
     pub(crate) fn is_channels_last(&self) -> bool {
         self.flex().is_some_and(|t| !t.is_contiguous()) && self.voxels().is_some()
+    }
+
+    /// The same Float value for use on `device`; from the processor to itself nothing is copied.
+    pub(crate) fn to(&self, device: &Device) -> Result<Value> {
+        if device.is_cpu() && self.flex().is_some() {
+            return Ok(self.clone());
+        }
+        Ok(Self::from_f32(self.to_vec()?, &self.shape, device))
+    }
+
+    /// Values one behind the other along the batch (axis 0). They stay channels-last if all are.
+    pub(crate) fn stacked(parts: &[Value]) -> Value {
+        let rank = parts[0].rank();
+        if !parts.iter().all(Value::is_channels_last) {
+            return Self::concat(parts, 0);
+        }
+        let last: Vec<usize> = [0].into_iter().chain(2..rank).chain([1]).collect();
+        let first: Vec<usize> = [0, rank - 1].into_iter().chain(1..rank - 1).collect();
+        Self::concat(&parts.iter().map(|part| part.permute(&last)).collect::<Vec<_>>(), 0).permute(&first)
     }
 
     /// The numbers of a Float value, last axis fastest.

@@ -47,7 +47,8 @@ impl Memory {
         probabilities: bool,
     ) -> Self {
         let tile = voxels(layout.tile);
-        let (batch, channels, classes) = (layout.batch() as u64, channels as u64, layout.classes as u64);
+        let devices = predictors.iter().map(|predictor| predictor.devices()).max().unwrap_or(1);
+        let (batch, channels, classes) = ((layout.batch() * devices) as u64, channels as u64, layout.classes as u64);
         // the tiles and their logits are there twice: ours, and the network's
         let activations = predictors.iter().map(|predictor| predictor.bytes()).max().unwrap_or(0);
         let network = batch * (activations.max(4 * tile * (channels + classes)) + 4 * tile * (2 * channels + classes));

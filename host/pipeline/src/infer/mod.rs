@@ -55,6 +55,11 @@ pub trait Predictor {
     /// The spatial axes along which images may be mirrored.
     fn mirror_axes(&self) -> Vec<usize>;
 
+    /// Devices that share the tiles which go through it at once.
+    fn devices(&self) -> usize {
+        1
+    }
+
     /// Bytes that a forward of one tile takes on the processor, its input and logits among them; 0 where nobody knows.
     fn bytes(&self) -> u64 {
         0

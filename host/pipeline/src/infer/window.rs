@@ -90,7 +90,7 @@ impl<'a> Tiles<'a> {
             }
             // a power of two, so the weights stay what they are but for their exponent
             let share = 1.0 / (flips.len() as f32);
-            for views in views.chunks(self.layout.batch()) {
+            for views in views.chunks(self.layout.batch() * predictor.devices()) {
                 let mut shape = vec![views.len(), self.image.dim().0];
                 shape.extend(self.patch);
                 let (logits, found) = predictor.logits(&gather(&self.image, &self.layout, views), &shape)?;

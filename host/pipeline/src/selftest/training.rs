@@ -81,7 +81,7 @@ impl Observer for Losses {
 
 fn losses(bed: &Bed<'_>, paths: &Paths, dataset: &str, device: &Device) -> Result<Vec<f32>> {
     let options = TrainOptions {
-        device: device.clone(),
+        devices: device.clone().into(),
         no_checkpoints: true,
         epochs: Some(1),
         iterations: Some(ITERATIONS),

@@ -80,7 +80,7 @@ impl Run<'_> {
         let augmented = training && !self.settings.plain_data;
         let pipeline = if augmented { Pipeline::training(&spec)? } else { Pipeline::validation(&spec)? };
         let pipeline = pipeline.with(self.settings.plugged.clone().filter(|_| training));
-        let threads = worker_threads()?;
+        let threads = worker_threads(self.options.devices.count())?;
         let loss = self.parts.loss.clone();
         let prepare: Prepare = Arc::new(move |shape, labels| loss.prepare(shape, labels));
         let loader = LoaderSpec {
@@ -106,19 +106,8 @@ impl Run<'_> {
         let heads =
             batch.targets.iter().zip(&self.parts.weights).map(|(t, &weight)| HeadTarget { shape: &t.shape, values: &t.labels, weight }).collect();
         let supervision = Supervision { heads, prepared: &batch.prepared, task: &self.parts.task };
-        let step = self.parts.model.step(mode, &batch.data, &batch.shape, &supervision, &self.parts.loss, &[epoch as u64, iteration as u64]);
-        let step = step.map_err(|e| match e {
-            engine::Error::Component(e) => {
-                let both = format!(
-                    "training step with the architecture of {} and the loss of {}",
-                    self.parts.architecture_from.who(),
-                    self.parts.loss_from.who()
-                );
-                let from = if self.parts.loss_from.file.is_some() { &self.parts.loss_from } else { &self.parts.architecture_from };
-                Error::from(from.failed(&both, e))
-            }
-            other => Error::from(other),
-        })?;
+        let step = self.parts.group.step(mode, &batch.data, &batch.shape, &supervision, &self.parts.loss, &[epoch as u64, iteration as u64]);
+        let step = step.map_err(|e| self.explained(e))?;
         if !step.loss.is_finite() {
             return Err(Error::invalid(format!(
                 "the loss of epoch {epoch}, iteration {iteration} is {} (cases {}); lower the learning rate or look at these cases",
@@ -129,11 +118,28 @@ impl Run<'_> {
         Ok(step)
     }
 
+    /// The failure of a step with the components that may be its cause.
+    fn explained(&self, e: engine::Error) -> Error {
+        match e {
+            engine::Error::OnDevice { device, source } => Error::Device { device, source: Box::new(self.explained(*source)) },
+            engine::Error::Component(e) => {
+                let both = format!(
+                    "training step with the architecture of {} and the loss of {}",
+                    self.parts.architecture_from.who(),
+                    self.parts.loss_from.who()
+                );
+                let from = if self.parts.loss_from.file.is_some() { &self.parts.loss_from } else { &self.parts.architecture_from };
+                Error::from(from.failed(&both, e))
+            }
+            other => Error::from(other),
+        }
+    }
+
     /// A training iteration: forward, backward and the optimizer; the loss.
     pub(super) fn update(&mut self, batch: &Batch, lr: f64, epoch: usize, iteration: usize) -> Result<f32> {
         let step = self.step(Mode::Train, batch, epoch, iteration)?;
         if let Some(gradients) = step.gradients {
-            self.optimizer.step(&mut self.parts.model, gradients, lr, Some(self.settings.clip))?;
+            self.parts.group.update(&mut self.optimizer, gradients, lr, Some(self.settings.clip))?;
         }
         Ok(step.loss)
     }
@@ -186,7 +192,7 @@ impl Run<'_> {
             journal.line(&format!("the EMA of the pseudo Dice did not rise for {epochs} epochs; training ends after {}", self.epoch))?;
         }
         if self.settings.benchmark {
-            benchmark::write(&self.folder.join("benchmark_result.json"), &self.logging, &self.options.device)?;
+            benchmark::write(&self.folder.join("benchmark_result.json"), &self.logging, &self.options.devices)?;
         } else if early || !self.folder.join("checkpoint_final.pth").exists() || self.logging.lrs.len() == self.settings.epochs {
             self.save("checkpoint_final.pth")?;
             let latest = self.folder.join("checkpoint_latest.pth");

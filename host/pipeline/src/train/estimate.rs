@@ -69,7 +69,7 @@ pub fn estimate(paths: &Paths, registry: &Registry, options: &TrainOptions) -> R
         validation_iterations: run.settings.validation_iterations,
         iteration,
         validation_iteration,
-        step_bytes: memory::step_bytes(&run.parts.trace, &run.settings),
+        step_bytes: memory::step_bytes(&run.parts.trace, &run.settings, &options.devices),
         process_bytes: machine::taken(),
         disk_bytes: if run.keeps_checkpoints() { CHECKPOINTS * checkpoint } else { checkpoint },
         disk_free: there.and_then(doctor::room),

@@ -83,7 +83,10 @@ impl<'a> Job<'a> {
         claim::wait_until_free(&preprocessed.join(&configuration.data_identifier))?;
         preprocess::check(&preprocessed, &plans, &configuration, &dataset, &plugins)?;
         let settings = Settings::new(&config.config, options, &configuration, Some(registry)).map_err(|e| lock::missing_in(&folder, e))?;
-        let (computing, mut warnings) = variables::describe(&options.device)?;
+        engine::shares(settings.batch_size, options.devices.count()).map_err(|e| {
+            Error::invalid(format!("{e}; say -num_gpus {} or less, or raise batch_size in {}", settings.batch_size, plans_file.display()))
+        })?;
+        let (computing, mut warnings) = variables::describe(options.devices.lead())?;
         if plans.dataset_name != name {
             let (file, other) = (plans_file.display(), &plans.dataset_name);
             warnings.push(format!("{file} was made for {other}; nnUNetv2_move_plans_between_datasets gives plans another dataset's name"));
@@ -129,7 +132,7 @@ impl<'a> Job<'a> {
         let seed = found.map(|c| c.host.seed).or(options.seed).unwrap_or_else(draw_seed);
         let spec = self.configuration.network_of(&self.dataset, labels, self.settings.deep_supervision);
         let before = found.map_or(vec![], |c| c.host.plugins.clone());
-        let parts = Parts::new(registry, &self.config, &spec, task_of(labels, &self.configuration), &self.settings, &options.device, seed);
+        let parts = Parts::new(registry, &self.config, &spec, task_of(labels, &self.configuration), &self.settings, &options.devices, seed);
         let parts = parts.map_err(|e| lock::missing(e, &before, &self.folder))?;
         if !options.validate_only {
             memory::check(&parts, &self.settings, options)?;

@@ -26,7 +26,7 @@ pub use model::{Loaded, build_model, load_model};
 pub use run::{Outcome, train};
 pub use settings::{Settings, deep_supervision_weights, poly_lr};
 
-use engine::Device;
+use engine::{Device, Devices};
 use std::{
     path::PathBuf,
     sync::{Arc, atomic::AtomicBool},
@@ -45,8 +45,8 @@ pub struct TrainOptions {
     pub trainer: String,
     /// The plans' name.
     pub plans: String,
-    /// Where tensors live.
-    pub device: Device,
+    /// Where tensors live; of several devices each takes a part of every batch.
+    pub devices: Devices,
     /// Weights to start from.
     pub pretrained: Option<PathBuf>,
     /// Goes on from the latest checkpoint.
@@ -86,7 +86,7 @@ impl TrainOptions {
             fold,
             trainer: registry::DEFAULT_TRAINER.into(),
             plans: "nnUNetPlans".into(),
-            device: Device::cpu(),
+            devices: Device::cpu().into(),
             pretrained: None,
             resume: false,
             validate_only: false,

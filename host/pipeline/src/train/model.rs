@@ -9,7 +9,7 @@ use crate::{
     plan::{Configuration, Plans, explained},
 };
 use engine::{
-    Device, Model,
+    Device, Devices, Group, Model,
     shape::{NodeKind, Trace},
 };
 use plugin_api::{
@@ -51,7 +51,7 @@ const PREDICTING: [Kind; 3] = [Kind::Architecture, Kind::Preprocessor, Kind::Nor
 
 /// Everything a training needs of the components.
 pub(crate) struct Parts {
-    pub(crate) model: Model,
+    pub(crate) group: Group,
     pub(crate) loss: Arc<LossHandle>,
     pub(crate) loss_from: Provenance,
     pub(crate) loss_name: String,
@@ -159,11 +159,12 @@ impl Parts {
         spec: &NetworkSpec,
         task: Task,
         settings: &Settings,
-        device: &Device,
+        devices: &Devices,
         seed: u64,
     ) -> Result<Self> {
         let config = &config.config;
-        let (model, architecture_from, trace) = build_model(registry, config, spec, device, seed)?;
+        let built = build(registry, config, spec, devices.lead(), seed)?;
+        let Built { from: architecture_from, trace, .. } = built;
         let plain = plugin_api::ComponentRef { name: "dice_ce".into(), settings: serde_json::Map::new() };
         let wanted = config.loss.as_ref().unwrap_or(&plain);
         let source = registry.loss(wanted.name_or(&plain.name))?;
@@ -171,7 +172,7 @@ impl Parts {
         let count = if settings.deep_supervision { trace.outputs.len() } else { 1 };
         let heads = trace.outputs.iter().take(count).map(|s| s[2..].to_vec()).collect();
         Ok(Parts {
-            model,
+            group: Group::new(built.model, devices.others(), &built.architecture, &built.spec)?,
             loss: Arc::new(loss),
             loss_from: source.from.clone(),
             loss_name: source.name,

@@ -103,15 +103,26 @@ fn write_around(job: &Job<'_>) -> Result<()> {
 }
 
 impl Run<'_> {
+    /// The device, or the devices with the samples of a batch that each takes.
+    fn devices(&self) -> Result<String> {
+        let devices = &self.options.devices;
+        let samples = engine::shares(self.settings.batch_size, devices.count())?;
+        let of = |(name, samples): (&str, std::ops::Range<usize>)| format!("{name} ({} of {} samples)", samples.len(), self.settings.batch_size);
+        Ok(match devices.count() {
+            1 => format!("device {}", devices.lead().name()),
+            _ => format!("devices {}", devices.names().into_iter().zip(samples).map(of).collect::<Vec<_>>().join(" and ")),
+        })
+    }
+
     /// Takes up a checkpoint or pretrained weights, and says in the log what is about to happen.
     fn begin(&mut self, found: Option<Checkpoint>, split: &Split, journal: &mut Journal<'_>) -> Result<()> {
         let trace = &self.parts.trace;
         journal.line(&format!(
-            "trainer {}, {}, fold {}, device {}, seed {}",
+            "trainer {}, {}, fold {}, {}, seed {}",
             self.config.name,
             self.options.configuration,
             self.options.fold,
-            self.options.device.name(),
+            self.devices()?,
             self.seed
         ))?;
         journal.line(&format!(
@@ -131,17 +142,17 @@ impl Run<'_> {
         diagram::draw_both(&self.folder, &format!("{} of {}", self.parts.architecture_name, self.config.name), &self.parts.trace)?;
         if let Some(c) = found {
             let weights: Vec<_> = c.weights.iter().map(|w| (w.name.clone(), w.shape.clone(), w.data.clone())).collect();
-            self.parts.model.load(&weights)?;
+            self.parts.group.change(|model| model.load(&weights))?;
             if let Some((_, _, states)) = c.optimizer {
                 // the file lists parameters by its own order of names
                 let place: std::collections::HashMap<&str, usize> = c.weights.iter().enumerate().map(|(i, w)| (w.name.as_str(), i)).collect();
-                let ours = self.parts.model.weights()?;
+                let ours = self.parts.group.lead().weights()?;
                 let names = |w: &engine::Weight| std::iter::once(w.name.clone()).chain(w.aliases.clone()).collect::<Vec<_>>();
                 let ordered = ours
                     .iter()
                     .map(|w| names(w).iter().find_map(|n| place.get(n.as_str())).and_then(|&i| states.get(i).cloned()).unwrap_or_default())
                     .collect();
-                self.optimizer.restore(&self.parts.model, c.host.optimizer_steps, ordered)?;
+                self.optimizer.restore(self.parts.group.lead(), c.host.optimizer_steps, ordered)?;
             }
             (self.logging, self.best_ema, self.epoch) = (c.logging, c.best_ema, c.current_epoch);
             (self.iteration, self.losses) = (c.host.iteration, c.host.losses);
@@ -157,7 +168,7 @@ impl Run<'_> {
             }
             let c = checkpoint::read(path)?;
             let weights: Vec<_> = c.weights.into_iter().map(|w| (w.name, w.shape, w.data)).collect();
-            let loaded = self.parts.model.load_except(&weights, &|name| name.contains(".seg_layers."));
+            let loaded = self.parts.group.change(|model| model.load_except(&weights, &|name| name.contains(".seg_layers.")));
             let loaded = loaded.map_err(|error| Error::content(path, error.to_string()))?;
             journal.line(&format!("pretrained weights from {}: {} tensors, heads left out", path.display(), loaded.len()))?;
         }

@@ -32,7 +32,7 @@ impl Run<'_> {
     pub(super) fn save(&self, name: &str) -> Result<()> {
         let (steps, states) = self.optimizer.state()?;
         let checkpoint = Checkpoint {
-            weights: self.parts.model.weights()?,
+            weights: self.parts.group.lead().weights()?,
             optimizer: Some((self.optimizer.spec().clone(), self.settings.lr(self.epoch)?, states)),
             logging: self.logging.clone(),
             best_ema: self.best_ema,
@@ -41,7 +41,7 @@ impl Run<'_> {
             configuration: self.options.configuration.clone(),
             fold: self.options.fold.name(),
             dataset_json: self.dataset_json.clone(),
-            device: if self.options.device.is_cpu() { "cpu".into() } else { "cuda".into() },
+            device: if self.options.devices.lead().is_cpu() { "cpu".into() } else { "cuda".into() },
             trainer_name: self.config.name.clone(),
             mirror_axes: self.settings.inference_mirror_axes.clone(),
             host: HostRecord {

@@ -2,6 +2,33 @@
 
 use super::{Observer, job::Job, journal::Journal, model::forward_bytes, run::Run};
 use crate::{checkpoint, error::Result, infer, plan::Configuration, progress::Progress};
+use engine::Group;
+
+/// The network on all devices of the training.
+struct Shared<'a> {
+    group: &'a Group,
+    mirror_axes: Vec<usize>,
+    /// As [`infer::Predictor::bytes`] has it.
+    bytes: u64,
+}
+
+impl infer::Predictor for Shared<'_> {
+    fn logits(&self, x: &[f32], shape: &[usize]) -> Result<(Vec<f32>, Vec<usize>)> {
+        Ok(self.group.predict(x, shape)?)
+    }
+
+    fn mirror_axes(&self) -> Vec<usize> {
+        self.mirror_axes.clone()
+    }
+
+    fn devices(&self) -> usize {
+        self.group.count()
+    }
+
+    fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}
 
 impl Run<'_> {
     /// Predicts and scores the fold's validation cases with the final (or the best) weights.
@@ -9,12 +36,12 @@ impl Run<'_> {
         if self.options.validate_best {
             let best = self.folder.join("checkpoint_best.pth");
             let weights: Vec<_> = checkpoint::read(&best)?.weights.into_iter().map(|w| (w.name, w.shape, w.data)).collect();
-            self.parts.model.load(&weights)?;
+            self.parts.group.change(|model| model.load(&weights))?;
         }
-        let network = infer::Network {
-            model: &self.parts.model,
+        let network = Shared {
+            group: &self.parts.group,
             mirror_axes: self.settings.inference_mirror_axes.clone(),
-            bytes: forward_bytes(&self.parts.trace, &self.options.device),
+            bytes: forward_bytes(&self.parts.trace, self.options.devices.lead()),
         };
         let configuration = job.plans.configuration(&self.options.configuration)?;
         let model = infer::LoadedModel {
