@@ -53,6 +53,14 @@ pub(crate) const CASES: &[Case] = &[
         line: "nnUNet_n_proc_DA=many nnUNetv2_train 001 3d_fullres 0 --epochs 1 --iterations 1 --val-iterations 1 -device cpu",
         code: 1,
     },
+    Case {
+        input: "More devices than samples in a batch",
+        from: Planned,
+        breaks: nothing,
+        line: "nnUNetv2_train 001 3d_fullres 0 -device cpu -num_gpus 3",
+        code: 1,
+    },
+    Case { input: "All GPUs, on the processor", from: Planned, breaks: nothing, line: "nnUNetv2_train 001 3d_fullres 0 -device cpu --ddp", code: 2 },
     Case { input: "A dataset that is not there", from: Raw, breaks: nothing, line: "nnUNetv2_plan_and_preprocess -d 7", code: 1 },
     Case { input: "A dataset that is no name", from: Raw, breaks: nothing, line: "nnUNetv2_plan_and_preprocess -d Liver", code: 1 },
     Case {
