@@ -63,12 +63,25 @@ pub enum Error {
         problems: Vec<String>,
     },
     /// One of the devices that a training runs on.
-    #[error("device {device} failed: {source}; no checkpoint was touched, and the same command with --c goes on from the latest, with any -num_gpus")]
+    #[error("device {device} failed: {source}; any other -num_gpus goes on, too")]
     Device {
         /// Its name.
         device: String,
         /// What happened there.
         source: Box<Error>,
+    },
+    /// A training that failed on the way; what it had learned is saved.
+    #[error(
+        "{source}; checkpoint_latest.pth has the training up to epoch {epoch}, iteration {iteration}: once the cause is gone, the same command with --c \
+         goes on from there"
+    )]
+    Halted {
+        /// What happened.
+        source: Box<Error>,
+        /// Epochs done.
+        epoch: usize,
+        /// Iterations of the next one that are done.
+        iteration: usize,
     },
     /// A setting, an argument or a plan that cannot be used.
     #[error("{0}")]

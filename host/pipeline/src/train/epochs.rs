@@ -169,7 +169,7 @@ impl Run<'_> {
             journal.line(&format!("Current learning rate: {lr:.5}"))?;
             let first = self.iteration;
             for (i, batch) in training.epoch_from(self.epoch as u64, first as u64, self.settings.iterations as u64).enumerate() {
-                let loss = self.update(&batch?, lr, self.epoch, first + i)?;
+                let loss = batch.and_then(|batch| self.update(&batch, lr, self.epoch, first + i)).map_err(|error| self.rescued(error))?;
                 self.losses.push(loss);
                 self.iteration += 1;
                 observer.iteration(self.at(self.iteration, loss));
@@ -179,7 +179,7 @@ impl Run<'_> {
                 }
             }
             let (val_loss, dice) = match &mut validation {
-                Some(loader) => self.validation_epoch(loader, observer)?,
+                Some(loader) => self.validation_epoch(loader, observer).map_err(|error| self.rescued(error))?,
                 None => (f64::NAN, vec![]),
             };
             self.end_epoch(start, lr, val_loss, dice, journal)?;

@@ -16,8 +16,16 @@ pub(super) fn resume_from(folder: &Path, options: &TrainOptions) -> Result<Optio
         (true, false) => &["checkpoint_final.pth"],
         _ => &["checkpoint_final.pth", "checkpoint_latest.pth", "checkpoint_best.pth"],
     };
-    match names.iter().map(|n| folder.join(n)).find(|p| p.exists()) {
-        Some(path) => checkpoint::read(&path).map(Some),
+    let there: Vec<_> = names.iter().map(|n| folder.join(n)).filter(|p| p.exists()).collect();
+    match there.first() {
+        // a training that was made longer has a latest one beyond its final one
+        Some(path) if !options.validate_only && path.ends_with("checkpoint_final.pth") => {
+            let (last, latest) = (checkpoint::read(path)?, folder.join("checkpoint_latest.pth"));
+            let at = |c: &Checkpoint| (c.current_epoch, c.host.iteration);
+            let later = if latest.exists() { Some(checkpoint::read(&latest)?) } else { None };
+            Ok(later.filter(|later| at(later) > at(&last)).or(Some(last)))
+        }
+        Some(path) => checkpoint::read(path).map(Some),
         None if options.validate_only => Err(Error::invalid(format!("{} has no {}; train the fold first", folder.display(), names[0]))),
         None => Ok(None),
     }
@@ -27,6 +35,22 @@ impl Run<'_> {
     /// In between; the final one comes for all but a benchmark.
     pub(super) fn keeps_checkpoints(&self) -> bool {
         !self.options.no_checkpoints && !self.settings.benchmark
+    }
+
+    /// The failure of an iteration, after what came before it was saved. A loss that is not finite ([`Error::Invalid`]) saves nothing: the weights are at
+    /// fault, and what an older checkpoint has may be sound.
+    pub(super) fn rescued(&self, error: Error) -> Error {
+        let begun = (self.epoch, self.iteration) != (0, 0);
+        if matches!(error, Error::Invalid(_)) || !begun || !self.keeps_checkpoints() {
+            return error;
+        }
+        match self.save("checkpoint_latest.pth") {
+            Ok(()) => Error::Halted { source: Box::new(error), epoch: self.epoch, iteration: self.iteration },
+            Err(also) => {
+                tracing::warn!("the training could not be saved: {also}");
+                error
+            }
+        }
     }
 
     pub(super) fn save(&self, name: &str) -> Result<()> {
