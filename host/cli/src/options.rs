@@ -2,7 +2,7 @@
 
 use crate::{failure::Failure, show};
 use clap::{Arg, ArgAction, ArgMatches, Args, value_parser};
-use engine::Device;
+use engine::{Device, Precision};
 use pipeline::{
     memory,
     paths::{self, Paths, quoted},
@@ -103,7 +103,11 @@ pub(crate) struct DeviceOption {
 
 impl DeviceOption {
     pub(crate) fn parse(&self) -> Result<Device, Failure> {
-        Ok(Device::parse(&self.device)?)
+        let device = Device::parse(&self.device)?;
+        Ok(match switch::read("nnUNet_use_amp")? {
+            None => device,
+            Some(mixed) => device.with_precision(if mixed { Precision::Mixed } else { Precision::F32 }),
+        })
     }
 
     /// As it was given.

@@ -24,7 +24,7 @@ mod tape;
 mod target;
 mod value;
 
-pub use device::Device;
+pub use device::{Device, Precision};
 pub use error::{Error, Result};
 pub use model::{Gradients, Mode, Model, Step};
 pub use optim::{Optimizer, OptimizerSpec, ParameterState};

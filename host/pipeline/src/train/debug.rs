@@ -1,6 +1,6 @@
 //! `debug.json`: what a training is made of, as nnU-Net leaves it beside the checkpoints.
 
-use super::{run::Run, variables};
+use super::run::Run;
 use crate::{error::Result, json, splits::Split};
 use serde_json::json;
 use std::path::Path;
@@ -17,7 +17,7 @@ pub(super) fn write(path: &Path, run: &Run<'_>, split: &Split) -> Result<()> {
             "configuration_name": run.options.configuration,
             "fold": run.options.fold.name(),
             "device": run.options.device.name(),
-            "precision": variables::PRECISION,
+            "precision": run.options.device.precision().name(),
             "seed": run.seed,
             "command": run.options.command,
             "network": parts.architecture_name,
