@@ -2,7 +2,7 @@
 
 use crate::{failure::Failure, show};
 use clap::{Arg, ArgAction, ArgMatches, Args, value_parser};
-use engine::{Device, Devices};
+use engine::{Device, Devices, Precision};
 use pipeline::{
     memory,
     paths::{self, Paths, quoted},
@@ -101,14 +101,22 @@ pub(crate) struct DeviceOption {
     device: String,
 }
 
+/// Devices with the precision that `nnUNet_use_amp` asks for, if it is set.
+pub(crate) fn precise(devices: Devices) -> Result<Devices, Failure> {
+    Ok(match switch::read("nnUNet_use_amp")? {
+        None => devices,
+        Some(mixed) => devices.with_precision(if mixed { Precision::Mixed } else { Precision::F32 }),
+    })
+}
+
 impl DeviceOption {
     pub(crate) fn parse(&self) -> Result<Device, Failure> {
-        Ok(Device::parse(&self.device)?)
+        Ok(precise(Device::parse(&self.device)?.into())?.lead().clone())
     }
 
     /// So many of them.
     pub(crate) fn several(&self, count: usize) -> Result<Devices, Failure> {
-        Ok(Devices::parse(&self.device, count)?)
+        precise(Devices::parse(&self.device, count)?)
     }
 
     /// As it was given.

@@ -1,11 +1,11 @@
 //! Times whole training iterations, and where their time goes: forward and loss, the way back, the optimizer's step.
 //!
-//! `cargo bench -p engine --bench iteration [-- NAME]` with NAME one of the networks below; the first is Dataset004's 3d_fullres plan.
+//! `cargo bench -p engine --bench iteration [-- NAME [RUNS [mixed]]]` with NAME one of the networks below; the first is Dataset004's 3d_fullres plan.
 #![allow(clippy::unwrap_used)]
 
 use std::time::Instant;
 
-use engine::{Device, HeadTarget, Mode, Model, Optimizer, OptimizerSpec, Supervision};
+use engine::{Device, HeadTarget, Mode, Model, Optimizer, OptimizerSpec, Precision, Supervision};
 use plugin_api::{
     NetworkSpec, Task,
     abi::host::{Library, LossHandle},
@@ -63,9 +63,9 @@ struct Rig {
 }
 
 impl Rig {
-    fn new(plan: &Plan) -> Self {
+    fn new(plan: &Plan, precision: Precision) -> Self {
         let architecture = Library::builtin().architecture(plan.class, "{}").unwrap();
-        let model = Model::build(&Device::cpu(), &architecture, &plan.spec(), 1).unwrap();
+        let model = Model::build(&Device::cpu().with_precision(precision), &architecture, &plan.spec(), 1).unwrap();
         let task = Task { outputs: 3, regions: false, ignore: false, batch_dice: false };
         let loss = Library::builtin().loss("dice_ce", "{}", &serde_json::to_string(&task).unwrap()).unwrap();
         let shape: Vec<usize> = [plan.batch, 1].into_iter().chain(plan.patch).collect();
@@ -98,8 +98,9 @@ fn main() {
     standard::link();
     let wanted = std::env::args().nth(1).filter(|name| !name.starts_with('-')).unwrap_or(PLANS[0].name.into());
     let runs = std::env::args().nth(2).and_then(|n| n.parse().ok()).unwrap_or(8);
+    let precision = if std::env::args().nth(3).is_some_and(|word| word == "mixed") { Precision::Mixed } else { Precision::F32 };
     for plan in PLANS.iter().filter(|plan| plan.name == wanted) {
-        let mut rig = Rig::new(plan);
+        let mut rig = Rig::new(plan, precision);
         rig.iteration();
         let mut times: Vec<[f64; 2]> = (0..runs).map(|_| rig.iteration()).collect();
         times.sort_by(|a, b| (a[0] + a[1]).total_cmp(&(b[0] + b[1])));
@@ -109,7 +110,7 @@ fn main() {
         rig.model.predict(&rig.x, &rig.shape).unwrap();
         let predicted = start.elapsed().as_secs_f64() * 1e3;
         println!(
-            "{}: {:.0} ms an iteration (median of {runs}; {:.0} to {:.0}), {stepped:.1} of them the optimizer's; inference {predicted:.0} ms",
+            "{}, {precision:?}: {:.0} ms an iteration (median of {runs}; {:.0} to {:.0}), {stepped:.1} of them the optimizer's; inference {predicted:.0} ms",
             plan.name,
             computed + stepped,
             range[0],

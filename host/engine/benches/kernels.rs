@@ -3,24 +3,27 @@
 use std::hint::black_box;
 use std::time::Instant;
 
+use engine::Precision::{self, F32, Mixed};
 use engine::kernels::{ConvShape, Norm, conv_forward, conv_input_grad, conv_transpose_forward, conv_weight_grad, leaky_relu, leaky_relu_grad};
 
 fn main() {
-    println!("{:28} {:>9} {:>16} {:>16} {:>16}", "batch 2", "GFLOP", "forward", "input gradient", "weight gradient");
     let cube = [3, 3, 3];
-    layer("32->32 3x3x3", 32, 32, [40, 56, 40], cube, [1; 3]);
-    layer("64->64 3x3x3", 64, 64, [20, 28, 20], cube, [1; 3]);
-    layer("128->128 3x3x3", 128, 128, [10, 14, 10], cube, [1; 3]);
-    layer("320->320 3x3x3", 320, 320, [5, 7, 5], cube, [1; 3]);
-    layer("1->32 3x3x3", 1, 32, [40, 56, 40], cube, [1; 3]);
-    layer("33->20 3x3x3", 33, 20, [40, 56, 40], cube, [1; 3]);
-    layer("32->64 3x3x3 stride 2", 32, 64, [40, 56, 40], cube, [2; 3]);
-    layer("32->64 3x3x3 stride 1,2,2", 32, 64, [40, 56, 40], cube, [1, 2, 2]);
-    layer("32->32 1x3x3", 32, 32, [20, 80, 80], [1, 3, 3], [1; 3]);
-    layer("32->32 3x3 2D", 32, 32, [1, 256, 256], [1, 3, 3], [1; 3]);
-    layer("32->3 1x1x1", 32, 3, [40, 56, 40], [1; 3], [1; 3]);
-    layer("64->32 1x1x1", 64, 32, [40, 56, 40], [1; 3], [1; 3]);
-    layer("32<-64 2x2x2 transposed", 32, 64, [40, 56, 40], [2; 3], [2; 3]);
+    for precision in [F32, Mixed] {
+        println!("{:28} {:>9} {:>16} {:>16} {:>16}", format!("batch 2, {precision:?}"), "GFLOP", "forward", "input gradient", "weight gradient");
+        layer("32->32 3x3x3", 32, 32, [40, 56, 40], cube, [1; 3], precision);
+        layer("64->64 3x3x3", 64, 64, [20, 28, 20], cube, [1; 3], precision);
+        layer("128->128 3x3x3", 128, 128, [10, 14, 10], cube, [1; 3], precision);
+        layer("320->320 3x3x3", 320, 320, [5, 7, 5], cube, [1; 3], precision);
+        layer("1->32 3x3x3", 1, 32, [40, 56, 40], cube, [1; 3], precision);
+        layer("33->20 3x3x3", 33, 20, [40, 56, 40], cube, [1; 3], precision);
+        layer("32->64 3x3x3 stride 2", 32, 64, [40, 56, 40], cube, [2; 3], precision);
+        layer("32->64 3x3x3 stride 1,2,2", 32, 64, [40, 56, 40], cube, [1, 2, 2], precision);
+        layer("32->32 1x3x3", 32, 32, [20, 80, 80], [1, 3, 3], [1; 3], precision);
+        layer("32->32 3x3 2D", 32, 32, [1, 256, 256], [1, 3, 3], [1; 3], precision);
+        layer("32->3 1x1x1", 32, 3, [40, 56, 40], [1; 3], [1; 3], precision);
+        layer("64->32 1x1x1", 64, 32, [40, 56, 40], [1; 3], [1; 3], precision);
+        layer("32<-64 2x2x2 transposed", 32, 64, [40, 56, 40], [2; 3], [2; 3], precision);
+    }
     passes("32, 40x56x40", 32, 40 * 56 * 40);
 }
 
@@ -40,7 +43,7 @@ fn passes(name: &str, channels: usize, voxels: usize) {
     println!("{name}: instance norm and leaky ReLU {norm:.2}, backward {norm_back:.2}; leaky ReLU alone {relu:.2}, backward {relu_back:.2} ms");
 }
 
-fn layer(name: &str, input_channels: usize, output_channels: usize, input: [usize; 3], kernel: [usize; 3], stride: [usize; 3]) {
+fn layer(name: &str, input_channels: usize, output_channels: usize, input: [usize; 3], kernel: [usize; 3], stride: [usize; 3], precision: Precision) {
     let padding = kernel.map(|k| (k - 1) / 2);
     let s = ConvShape { batch: 2, input_channels, output_channels, input, kernel, stride, padding, dilation: [1; 3], groups: 1 };
     let (voxels, taps) = (s.output().iter().product::<usize>(), kernel.iter().product::<usize>());
@@ -50,9 +53,9 @@ fn layer(name: &str, input_channels: usize, output_channels: usize, input: [usiz
     let gflop = 4e-9 * (input_channels * output_channels * voxels * taps) as f64;
     let transposed = name.ends_with("transposed");
     let times = [
-        time(|| if transposed { conv_transpose_forward(&s, &dy, &w, None) } else { conv_forward(&s, &x, &w, None, false) }),
-        time(|| if transposed { conv_forward(&s, &x, &w, None, false) } else { conv_input_grad(&s, &dy, &w) }),
-        time(|| conv_weight_grad(&s, &x, &dy)),
+        time(|| if transposed { conv_transpose_forward(&s, &dy, &w, None, precision) } else { conv_forward(&s, &x, &w, None, true, precision) }),
+        time(|| if transposed { conv_forward(&s, &x, &w, None, false, precision) } else { conv_input_grad(&s, &dy, &w, precision) }),
+        time(|| conv_weight_grad(&s, &x, &dy, precision)),
     ];
     let figures = times.map(|ms| format!("{ms:8.2} ({:5.0})", gflop / ms * 1e3)).join(" ");
     println!("{name:28} {gflop:9.2} {figures}");

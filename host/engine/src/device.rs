@@ -1,14 +1,36 @@
-//! Where tensors live: the processor, or CUDA devices, chosen at run time.
+//! Where tensors live, and how precisely it multiplies: the processor, or CUDA devices, chosen at run time.
 
 use crate::error::{Error, Result};
+use crate::kernels;
 use burn::backend::{Dispatch, DispatchDevice, get_device_settings};
 use burn::tensor::{BoolDType, Device as BurnDevice};
 
-/// A device by the names that `-device` takes.
+/// What convolutions, transposed convolutions and matrix products multiply, there and back. Their sums and all else (weights, norms, losses,
+/// optimizers) are f32.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Precision {
+    /// f32.
+    F32,
+    /// bf16. On the processor where it has instructions for that and they are faster, else f32.
+    Mixed,
+}
+
+impl Precision {
+    /// The name, as `debug.json` has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "float32",
+            Self::Mixed => "mixed",
+        }
+    }
+}
+
+/// A device by the names that `-device` takes, and its precision: as in nnU-Net mixed on CUDA, f32 on the processor, unless it is told otherwise.
 #[derive(Clone)]
 pub struct Device {
     raw: DispatchDevice,
     name: String,
+    precision: Precision,
 }
 
 impl std::fmt::Debug for Device {
@@ -20,7 +42,7 @@ impl std::fmt::Debug for Device {
 impl Device {
     /// The processor.
     pub fn cpu() -> Self {
-        Device { raw: BurnDevice::flex().as_dispatch().clone(), name: "cpu".into() }
+        Device { raw: BurnDevice::flex().as_dispatch().clone(), name: "cpu".into(), precision: Precision::F32 }
     }
 
     /// The processor as a GPU is used: by Burn's operations, without our kernels. Slow; `selftest` holds the way of a GPU against the kernels with it.
@@ -53,7 +75,7 @@ impl Device {
         if index >= found {
             return Err(Error::Device(format!("cuda:{index} does not exist: {found} CUDA device(s) found, numbered from 0")));
         }
-        Ok(Device { raw: BurnDevice::cuda(index).as_dispatch().clone(), name: format!("cuda:{index}") })
+        Ok(Device { raw: BurnDevice::cuda(index).as_dispatch().clone(), name: format!("cuda:{index}"), precision: Precision::Mixed })
     }
 
     #[cfg(not(feature = "cuda"))]
@@ -64,6 +86,18 @@ impl Device {
     /// The name, e.g. `cuda:0`.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The same device with another precision; a processor that cannot multiply bf16 stays with f32.
+    #[must_use]
+    pub fn with_precision(self, precision: Precision) -> Self {
+        let precision = if self.is_cpu() && !kernels::multiplies_bf16() { Precision::F32 } else { precision };
+        Device { precision, ..self }
+    }
+
+    /// How precisely it multiplies.
+    pub fn precision(&self) -> Precision {
+        self.precision
     }
 
     /// Whether this is the processor, or a part of it.
@@ -121,6 +155,13 @@ impl Devices {
     pub fn all_cuda() -> Result<Self> {
         let lead = Device::cuda(0)?;
         Ok(Devices { lead, others: (1..).map_while(|index| Device::cuda(index).ok()).collect() })
+    }
+
+    /// The same devices with another precision: see [`Device::with_precision`].
+    #[must_use]
+    pub fn with_precision(self, precision: Precision) -> Self {
+        let with = |device: Device| device.with_precision(precision);
+        Devices { lead: with(self.lead), others: self.others.into_iter().map(with).collect() }
     }
 
     /// The first.

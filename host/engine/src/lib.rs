@@ -28,7 +28,7 @@ mod tape;
 mod target;
 mod value;
 
-pub use device::{Device, Devices};
+pub use device::{Device, Devices, Precision};
 pub use error::{Error, Result};
 pub use group::{Group, shares};
 pub use model::{Gradients, Mode, Model, Step};

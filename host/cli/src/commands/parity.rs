@@ -6,6 +6,7 @@ use crate::{
     options::{DeviceOption, PluginOptions, processes},
     show,
 };
+use engine::Precision;
 use pipeline::parity::{self, Parity, Row, Section, Verdict};
 use std::{
     env, fs,
@@ -63,7 +64,8 @@ impl Run for ParityCommand {
             sections,
             data: self.data.iter().cloned().chain(named).collect(),
             registry: &self.plugins.open()?,
-            device: self.device.parse()?,
+            // the reference is f32
+            device: self.device.parse()?.with_precision(Precision::F32),
             num_processes: processes(self.processes, "nnUNet_def_n_proc", 8)?,
         };
         let cases = show::Cases::default();

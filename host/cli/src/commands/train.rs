@@ -5,7 +5,7 @@ use crate::{
     estimate,
     failure::Failure,
     folds::{self, Job, SideBySide},
-    options::{DeviceOption, PluginOptions, absolute, trainer_folder},
+    options::{DeviceOption, PluginOptions, absolute, precise, trainer_folder},
     show,
 };
 use engine::{Device, Devices};
@@ -191,11 +191,11 @@ impl Train {
     fn devices(&self) -> Result<Devices, Failure> {
         match (self.ddp, self.device.name()) {
             (false, _) => self.device.several(self.num_gpus()),
-            (true, "auto" | "cuda") => Devices::all_cuda().map_err(|e| {
-                Failure::Plain(format!(
-                    "--ddp takes all CUDA devices: {e}; to share each batch by parts of the processor say -device cpu -num_gpus 2"
-                ))
-            }),
+            (true, "auto" | "cuda") => {
+                let way_out = "to share each batch by parts of the processor say -device cpu -num_gpus 2";
+                let all = Devices::all_cuda().map_err(|e| Failure::Plain(format!("--ddp takes all CUDA devices: {e}; {way_out}")))?;
+                precise(all)
+            }
             (true, name) => {
                 Err(Failure::usage(format!("--ddp takes all CUDA devices, and -device is {name}; say how many with -num_gpus N instead")))
             }

@@ -8,7 +8,7 @@ use std::fs;
 fn a_device_is_held_against_the_processor() {
     let user = User::new();
     let said = user.host("selftest -device flex --part ops --json results.json");
-    assert!(said.finished().starts_with("good  operations: "), "{}", said.out);
+    assert!(said.finished().starts_with("good  operations, float32: ") && said.out.contains("good  operations, mixed: "), "{}", said.out);
     let said = user.host("selftest -device cpu --part train memory --json results.json");
     assert!(said.finished().contains("good  memory: 0 tensors were left behind in 50 iterations"), "{}", said.out);
     let results: Value = serde_json::from_slice(&fs::read(user.path("results.json")).unwrap()).unwrap();

@@ -117,21 +117,41 @@ fn row_35_num_epochs_of_an_own_config() {
 /// There is no mixed precision; the log and `debug.json` say what there is.
 #[test]
 fn row_36_the_precision_is_said() {
+    // as in nnU-Net a GPU multiplies in half the bits by default, and the processor where it is asked to
     let tree = Tree::planned();
-    let said = tree.typed(&format!("{TRAIN} {SHORT}"));
+    let run = |variable: &str| {
+        let said = tree.typed(&format!("{variable}\n{TRAIN} {SHORT}"));
+        let fold = tree.default_fold("3d_fullres", 0);
+        let losses: Vec<f64> = fold.checkpoint().logging.train_losses.clone();
+        (said, fold.debug()["precision"].clone(), losses)
+    };
+    let (said, precision, exact) = run("unset nnUNet_use_amp");
     assert!(said.contains("numbers are float32, kernels were compiled with the program"), "{said}");
-    assert_eq!(tree.default_fold("3d_fullres", 0).debug()["precision"], "float32");
+    assert_eq!(precision, "float32");
+    let (said, precision, mixed) = run("export nnUNet_use_amp=true");
+    if !engine::kernels::multiplies_bf16() {
+        assert!(said.contains("warning: nnUNet_use_amp is true, but this processor has no instructions for bfloat16"), "{said}");
+        assert_eq!((precision, mixed), ("float32".into(), exact));
+        return;
+    }
+    assert!(said.contains("convolutions multiply bfloat16 where that is faster (mixed precision), kernels were compiled"), "{said}");
+    assert_eq!(precision, "mixed");
+    assert!(exact.len() == mixed.len() && !exact.is_empty());
+    for (exact, mixed) in exact.iter().zip(&mixed) {
+        let apart = (exact - mixed).abs();
+        assert!(apart > 0.0 && apart < 2f64.powi(-7) * exact.abs(), "losses {exact} and {mixed}");
+    }
 }
 
 #[test]
 fn row_37_nnunet_use_amp() {
     let tree = Tree::planned();
-    let mut weights = Vec::new();
-    for variable in ["export nnUNet_use_amp=false", "export nnUNet_use_amp=true", "unset nnUNet_use_amp"] {
+    let weights = ["export nnUNet_use_amp=false", "export nnUNet_use_amp=true", "unset nnUNet_use_amp"].map(|variable| {
         let said = tree.typed(&format!("{variable}\n{TRAIN} {SHORT}"));
-        let warned = said.contains("warning: nnUNet_use_amp is true, but there is no mixed precision yet; float32 is used");
-        assert_eq!(warned, variable.ends_with("true"), "{said}");
-        weights.push(tree.default_fold("3d_fullres", 0).checkpoint().weights);
-    }
-    assert!(weights[0] == weights[1] && weights[1] == weights[2], "the same seed, the same numbers");
+        let mixed = variable.ends_with("true") && engine::kernels::multiplies_bf16();
+        assert_eq!(said.contains("(mixed precision)"), mixed, "{said}");
+        tree.default_fold("3d_fullres", 0).checkpoint().weights
+    });
+    assert!(weights[0] == weights[2], "the same seed, the same numbers");
+    assert_eq!(weights[0] == weights[1], !engine::kernels::multiplies_bf16());
 }

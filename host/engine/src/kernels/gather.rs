@@ -5,14 +5,15 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::axis::{Axis, Phase};
-use super::blocked::{Blocked, block_channels, even_width};
+use super::blocked::{Blocked, Form, block_channels, even_width};
 use super::buffer::Buffer;
 use super::level::Level;
 use super::micro::{self, Tap};
+use super::rounded;
 use super::shape::volume;
 use super::shared::Shared;
 
-/// Most input channels of a block.
+/// Most values of a block of input channels.
 const BLOCK: usize = 16;
 /// Outputs of a task, about: their sums stay in the first cache.
 const POSITIONS: usize = 256;
@@ -68,12 +69,13 @@ impl Gather {
         }
         let vectors = self.level.vectors(self.outputs);
         let width = vectors * self.level.lanes();
-        let block = even_width(self.inputs, BLOCK);
+        let (factors, form) = (self.level.factors(), if self.level.factors() == 2 { Form::Channels } else { Form::Single });
+        let block = even_width(self.inputs.div_ceil(factors), BLOCK);
         let taps = volume(self.axes.map(|axis| axis.kernel));
         let run = Run {
             gather: self,
-            x: Blocked::pack(x, self.groups, self.inputs, block, self.axes.map(|axis| axis.from), self.axes[2].halo()),
-            weights: self.pack_weights(w, width, block),
+            x: Blocked::pack(x, self.groups, self.inputs, block, self.axes.map(|axis| axis.from), self.axes[2].halo(), form),
+            weights: if factors == 2 { rounded::halved(&self.pack_weights(w, width, 2 * block), width) } else { self.pack_weights(w, width, block) },
             bias,
             vectors,
             width,

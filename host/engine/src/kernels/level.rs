@@ -1,6 +1,7 @@
 //! Which vector instructions the convolution kernels use.
 
 use super::vector::{Four, Vector};
+use crate::device::Precision;
 
 /// The instruction sets that kernels are compiled for, slowest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +14,9 @@ pub(super) enum Level {
     /// AVX-512F.
     #[cfg(target_arch = "x86_64")]
     Avx512,
+    /// AVX-512F, and AVX512-BF16 for the products of direct convolutions. It works on rounded numbers and has to be asked for.
+    #[cfg(target_arch = "x86_64")]
+    Bf16,
 }
 
 impl Level {
@@ -34,6 +38,37 @@ impl Level {
         Self::available().last().unwrap_or(Self::Portable)
     }
 
+    /// The fastest level that this processor runs whose products are that precise.
+    pub(super) fn of(precision: Precision) -> Self {
+        match precision {
+            Precision::F32 => Self::best(),
+            Precision::Mixed => Self::rounded().unwrap_or(Self::best()),
+        }
+    }
+
+    /// The level whose direct convolutions multiply bf16, where this processor runs it.
+    pub(super) fn rounded() -> Option<Self> {
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bf16") {
+            return Some(Self::Bf16);
+        }
+        None
+    }
+
+    /// This level, or the one that multiplies f32 instead.
+    pub(super) fn exact(self) -> Self {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Bf16 => Self::Avx512,
+            level => level,
+        }
+    }
+
+    /// Values of a factor that a value of a vector stands for: two bf16, or one f32.
+    pub(super) fn factors(self) -> usize {
+        if self == self.exact() { 1 } else { 2 }
+    }
+
     /// Values a vector holds.
     pub(super) fn lanes(self) -> usize {
         match self {
@@ -41,7 +76,7 @@ impl Level {
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => 8,
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => 16,
+            Self::Avx512 | Self::Bf16 => 16,
         }
     }
 
@@ -52,7 +87,7 @@ impl Level {
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => std::arch::x86_64::__m256::ROWS[vectors - 1],
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => std::arch::x86_64::__m512::ROWS[vectors - 1],
+            Self::Avx512 | Self::Bf16 => std::arch::x86_64::__m512::ROWS[vectors - 1],
         }
     }
 
@@ -65,13 +100,20 @@ impl Level {
 
 /// What the kernels run on: the instruction set that this processor has and they are compiled for.
 pub fn instructions() -> &'static str {
-    match Level::best() {
+    match Level::rounded().unwrap_or(Level::best()) {
         Level::Portable => "portable code",
         #[cfg(target_arch = "x86_64")]
         Level::Avx2 => "AVX2 and FMA",
         #[cfg(target_arch = "x86_64")]
         Level::Avx512 => "AVX-512",
+        #[cfg(target_arch = "x86_64")]
+        Level::Bf16 => "AVX-512 (with bf16 for mixed precision)",
     }
+}
+
+/// Whether this processor has instructions for products in bf16 (AVX512-BF16).
+pub fn multiplies_bf16() -> bool {
+    Level::rounded().is_some()
 }
 
 /// Work that is written over [`Vector`] and compiled for each level. `run` and all that it calls must be `#[inline(always)]`.
@@ -82,7 +124,7 @@ pub(super) trait Job {
 }
 
 impl Level {
-    /// Does the work with this level's instructions.
+    /// Does the work with this level's instructions, in f32.
     pub(super) fn run(self, job: impl Job) {
         #[cfg(target_arch = "x86_64")]
         #[target_feature(enable = "avx2,fma")]
@@ -103,7 +145,7 @@ impl Level {
                 #[cfg(target_arch = "x86_64")]
                 Self::Avx2 => avx2(job),
                 #[cfg(target_arch = "x86_64")]
-                Self::Avx512 => avx512(job),
+                Self::Avx512 | Self::Bf16 => avx512(job),
             }
         }
     }

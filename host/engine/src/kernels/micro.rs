@@ -1,4 +1,5 @@
 //! The two inner loops of every convolution, register-blocked, written once over [`Vector`] and compiled for each [`Level`].
+//! At a level that multiplies bf16 a value of `x`, `w` or `dy` is two of them (see `rounded`).
 
 use super::level::Level;
 use super::vector::{Four, Vector};
@@ -49,6 +50,8 @@ pub(super) fn gather(level: Level, row: &Gather, out: &mut [f32]) {
             Level::Avx2 => gather_avx2(row, out),
             #[cfg(target_arch = "x86_64")]
             Level::Avx512 => gather_avx512(row, out),
+            #[cfg(target_arch = "x86_64")]
+            Level::Bf16 => gather_bf16(row, out),
         }
     }
 }
@@ -65,6 +68,13 @@ unsafe fn gather_avx2(row: &Gather, out: &mut [f32]) {
 unsafe fn gather_avx512(row: &Gather, out: &mut [f32]) {
     // SAFETY: the caller's.
     unsafe { gather_any::<std::arch::x86_64::__m512>(row, out) }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bf16")]
+unsafe fn gather_bf16(row: &Gather, out: &mut [f32]) {
+    // SAFETY: the caller's.
+    unsafe { gather_any::<super::vector::Pairs>(row, out) }
 }
 
 /// Calls a tile function for a number of rows known at run time.
@@ -159,6 +169,8 @@ pub(super) fn correlate(level: Level, sum: &Correlate, columns: usize, out: &mut
             Level::Avx2 => correlate_avx2(sum, columns, out),
             #[cfg(target_arch = "x86_64")]
             Level::Avx512 => correlate_avx512(sum, columns, out),
+            #[cfg(target_arch = "x86_64")]
+            Level::Bf16 => correlate_bf16(sum, columns, out),
         }
     }
 }
@@ -175,6 +187,13 @@ unsafe fn correlate_avx2(sum: &Correlate, columns: usize, out: &mut [f32]) {
 unsafe fn correlate_avx512(sum: &Correlate, columns: usize, out: &mut [f32]) {
     // SAFETY: the caller's.
     unsafe { correlate_any::<std::arch::x86_64::__m512>(sum, columns, out) }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bf16")]
+unsafe fn correlate_bf16(sum: &Correlate, columns: usize, out: &mut [f32]) {
+    // SAFETY: the caller's.
+    unsafe { correlate_any::<super::vector::Pairs>(sum, columns, out) }
 }
 
 #[inline(always)]

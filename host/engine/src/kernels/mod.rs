@@ -17,6 +17,7 @@ mod micro;
 mod norm;
 mod pool;
 mod resize;
+mod rounded;
 mod sgd;
 mod shape;
 mod shared;
@@ -32,7 +33,7 @@ pub use cells::{Cells, add, join};
 pub use conv::{
     bias_grad, conv_forward, conv_input_grad, conv_transpose_forward, conv_transpose_input_grad, conv_transpose_weight_grad, conv_weight_grad,
 };
-pub use level::instructions;
+pub use level::{instructions, multiplies_bf16};
 pub use norm::{Norm, NormGradients, NormStats};
 pub use pool::{
     PoolShape, adaptive_avg_pool, adaptive_avg_pool_grad, adaptive_max_pool, adaptive_max_pool_grad, avg_pool, avg_pool_grad, max_pool, max_pool_grad,

@@ -68,14 +68,28 @@ impl Job for Step<'_> {
 /// The sum of squares, in f64.
 pub fn sum_of_squares(x: &[f32]) -> f64 {
     let part = |x: &[f32]| {
-        let (whole, rest) = x.as_chunks::<16>();
+        let mut sum = 0.0;
+        Level::best().run(Squares { x, sum: &mut sum });
+        sum
+    };
+    x.par_chunks(TASK).map(part).collect::<Vec<f64>>().iter().sum()
+}
+
+struct Squares<'a> {
+    x: &'a [f32],
+    sum: &'a mut f64,
+}
+
+impl Job for Squares<'_> {
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        let (whole, rest) = self.x.as_chunks::<16>();
         let mut lanes = [0f64; 16];
         for part in whole {
             for (lane, &v) in lanes.iter_mut().zip(part) {
                 *lane += f64::from(v) * f64::from(v);
             }
         }
-        lanes.iter().sum::<f64>() + rest.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>()
-    };
-    x.par_chunks(TASK).map(part).collect::<Vec<f64>>().iter().sum()
+        *self.sum = lanes.iter().sum::<f64>() + rest.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>();
+    }
 }

@@ -73,10 +73,53 @@ impl Vector for Four {
 }
 
 #[cfg(target_arch = "x86_64")]
+pub(super) use x86::Pairs;
+
+#[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::*;
 
     use super::Vector;
+
+    /// Sixteen sums in f32 of products of bf16. As a factor, each value is the bits of two bf16, and two products are added at once.
+    #[derive(Clone, Copy)]
+    pub(in crate::kernels) struct Pairs(__m512);
+
+    impl Vector for Pairs {
+        const LANES: usize = 16;
+        const ROWS: [usize; 2] = <__m512 as Vector>::ROWS;
+
+        #[inline(always)]
+        unsafe fn splat(value: f32) -> Self {
+            // SAFETY: the caller knows that the processor has AVX512-BF16, and with it AVX-512F; so for all below.
+            unsafe { Self(_mm512_set1_ps(value)) }
+        }
+        #[inline(always)]
+        unsafe fn load(from: *const f32) -> Self {
+            // SAFETY: see `splat`; the caller's pointer is valid for sixteen values.
+            unsafe { Self(_mm512_loadu_ps(from)) }
+        }
+        #[inline(always)]
+        unsafe fn store(self, to: *mut f32) {
+            // SAFETY: see `load`.
+            unsafe { _mm512_storeu_ps(to, self.0) }
+        }
+        #[inline(always)]
+        unsafe fn add_product(self, a: Self, b: Self) -> Self {
+            // SAFETY: see `splat`; the two types are the same 64 bytes.
+            unsafe { Self(_mm512_dpbf16_ps(self.0, std::mem::transmute::<__m512, __m512bh>(a.0), std::mem::transmute::<__m512, __m512bh>(b.0))) }
+        }
+        #[inline(always)]
+        unsafe fn add(self, other: Self) -> Self {
+            // SAFETY: see `splat`.
+            unsafe { Self(_mm512_add_ps(self.0, other.0)) }
+        }
+        #[inline(always)]
+        unsafe fn sub(self, other: Self) -> Self {
+            // SAFETY: see `splat`.
+            unsafe { Self(_mm512_sub_ps(self.0, other.0)) }
+        }
+    }
 
     impl Vector for __m256 {
         const LANES: usize = 8;

@@ -5,7 +5,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::axis::{Axis, Meeting};
-use super::blocked::{Blocked, block_channels, even_width};
+use super::blocked::{Blocked, Form, block_channels, even_width};
 use super::buffer::Buffer;
 use super::level::Level;
 use super::micro::{self, Correlate};
@@ -32,8 +32,10 @@ struct Run<'a> {
     rows: Vec<Vec<(usize, usize)>>,
     /// Neighbouring taps along W whose input values are neighbours: the first one, and how many.
     runs: Vec<(Meeting, usize)>,
-    /// Input voxels between neighbouring outputs of a line.
+    /// Input voxels between neighbouring outputs of a line, or pairs of them.
     advance: usize,
+    /// Outputs of a line, or pairs of them.
+    count: usize,
 }
 
 /// (O, I / groups, kernel) from `x` (B, input, I) and `dy` (B, output, O).
@@ -46,17 +48,21 @@ pub(super) fn weight_grad(level: Level, s: &ConvShape, x: &[f32], dy: &[f32]) ->
     let axes = Axis::forward(s);
     let vectors = level.vectors(s.group_outputs());
     let (block, width) = (even_width(s.group_inputs(), BLOCK), vectors * level.lanes());
-    let x = Blocked::pack(x, s.groups, s.group_inputs(), block, s.input, axes[2].halo());
+    let (stride, factors) = (s.stride[2], level.factors());
+    // bf16: a pair is two neighbouring outputs, and the inputs that they meet
+    let form = |apart, every| if factors == 2 { Form::Columns { apart, every } } else { Form::Single };
+    let x = Blocked::pack(x, s.groups, s.group_inputs(), block, s.input, axes[2].halo(), form(stride, 1));
     let run = Run {
         level,
         runs: runs(&axes[2], x.step == x.width),
         x,
-        dy: Blocked::pack(dy, s.groups, s.group_outputs(), width, output, [0, 0]),
+        dy: Blocked::pack(dy, s.groups, s.group_outputs(), width, output, [0, 0], form(1, 2)),
         vectors,
         axes,
         planes: axes[0].inside(),
         rows: axes[1].inside(),
-        advance: s.stride[2],
+        advance: factors * stride,
+        count: output[2].div_ceil(factors),
     };
     let part_len = volume(s.kernel) * block * width;
     let lines = s.batch * output[0] * output[1];
@@ -126,7 +132,8 @@ impl Run<'_> {
     fn add(&self, pair: usize, lines: Range<usize>, sums: &mut [f32]) {
         let (output_block, input_block) = (pair / self.x.blocks, pair % self.x.blocks);
         let (group, output_block) = (output_block / self.dy.blocks, output_block % self.dy.blocks);
-        let [depth, height, count] = self.axes.map(|axis| axis.to);
+        let [depth, height, _] = self.axes.map(|axis| axis.to);
+        let count = self.count;
         let [taps_z, taps_y, taps_x] = self.axes.map(|axis| axis.kernel);
         let tap_len = self.x.width * self.dy.width;
         let mut rows = Vec::with_capacity(lines.len());

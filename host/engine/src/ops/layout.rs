@@ -1,7 +1,11 @@
 //! Shapes: views, joins, padding; and the matrix product.
 
 use super::{Context, Out, reduce::sum_to, sizes};
-use crate::{device::Device, shape::broadcast, value::Value};
+use crate::{
+    device::{Device, Precision},
+    shape::broadcast,
+    value::Value,
+};
 use plugin_api::{DType, Op, Result};
 
 /// The shape with its -1 filled in.
@@ -121,10 +125,13 @@ pub(super) fn matmul(a: &Value, b: &Value, cx: &Context<'_>) -> Result<Out> {
         let shape: Vec<usize> = lead.iter().chain(&v.shape()[v.rank() - 2..]).copied().collect();
         v.expand(&shape)
     };
-    let (a, b) = (widen(a), widen(b));
-    Out::with(a.matmul(&b), move |g, needs| {
-        let left = if needs[0] { Some(sum_to(&g.matmul(&transposed(&b)), &sa, &device)?) } else { None };
-        let right = if needs[1] { Some(sum_to(&transposed(&a).matmul(g), &sb, &device)?) } else { None };
+    // the processor's matrix product would round to bf16 and back, and gain nothing
+    let precision = if device.is_cpu() { Precision::F32 } else { device.precision() };
+    let (a, b) = (widen(a).factor(precision), widen(b).factor(precision));
+    Out::with(a.matmul(&b).product(precision), move |g, needs| {
+        let g = g.factor(precision);
+        let left = if needs[0] { Some(sum_to(&g.matmul(&transposed(&b)).product(precision), &sa, &device)?) } else { None };
+        let right = if needs[1] { Some(sum_to(&transposed(&a).matmul(&g).product(precision), &sb, &device)?) } else { None };
         Ok(vec![left, right])
     })
 }

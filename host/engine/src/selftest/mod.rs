@@ -3,7 +3,7 @@
 mod cases;
 
 use crate::{
-    device::Device,
+    device::{Device, Precision},
     error::Result,
     ops::{self, Context},
     random::Random,
@@ -16,8 +16,10 @@ use std::cell::RefCell;
 
 /// How far values may be apart, as a share of the largest: sums in another order, and functions of another library.
 const TOLERANCE: f64 = 1e-4;
-/// The same for products on a GPU, whose tensor cores may round f32 to 10 bits (TF32).
+/// The same for products on a GPU, whose tensor cores may round f32 to 10 bits (TF32) ...
 const PRODUCTS: f64 = 2e-3;
+/// ... and for those of bf16, which has 8.
+const MIXED: f64 = 2e-2;
 
 /// How one question to an operation was answered.
 #[derive(Clone, Debug)]
@@ -44,7 +46,7 @@ impl OpResult {
     }
 }
 
-/// Asks every operation of the table on `device`, and tells `each` answer when it is there.
+/// Asks every operation of the table on `device`, with the precision that it has, against the processor with f32, and tells `each` answer when it is there.
 pub fn operations(device: &Device, each: &mut dyn FnMut(&OpResult)) -> Vec<OpResult> {
     let ask = |case: &Case| {
         let result = asked(case, device);
@@ -56,7 +58,11 @@ pub fn operations(device: &Device, each: &mut dyn FnMut(&OpResult)) -> Vec<OpRes
 
 fn asked(case: &Case, device: &Device) -> OpResult {
     let shapes: Vec<String> = case.inputs.iter().map(|input| format!("{:?}", input.shape())).collect();
-    let tolerance = if matches!(case.op, Op::Conv | Op::ConvTranspose | Op::MatMul) { PRODUCTS } else { TOLERANCE };
+    let tolerance = match (case.op, device.precision()) {
+        (Op::Conv | Op::ConvTranspose | Op::MatMul, Precision::F32) => PRODUCTS,
+        (Op::Conv | Op::ConvTranspose | Op::MatMul, Precision::Mixed) => MIXED,
+        _ => TOLERANCE,
+    };
     let mut result = OpResult {
         op: case.op.name(),
         case: format!("{} {:?}", shapes.join(" "), case.ints),
@@ -135,10 +141,12 @@ mod tests {
     /// What a GPU is given, computed by Burn on the processor, is what the kernels compute.
     #[test]
     fn operations_without_kernels_agree() {
-        let results = operations(&Device::parse("flex").unwrap(), &mut |_| {});
-        let failed: Vec<_> = results.iter().filter(|result| !result.passed()).collect();
-        assert!(failed.is_empty(), "{failed:#?}");
-        assert!(results.iter().filter(|result| result.backward.is_some()).count() > 80);
+        for precision in [Precision::F32, Precision::Mixed] {
+            let results = operations(&Device::parse("flex").unwrap().with_precision(precision), &mut |_| {});
+            let failed: Vec<_> = results.iter().filter(|result| !result.passed()).collect();
+            assert!(failed.is_empty(), "{failed:#?}");
+            assert!(results.iter().filter(|result| result.backward.is_some()).count() > 80);
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ mod float;
 mod host;
 mod later;
 
-use crate::device::Device;
+use crate::device::{Device, Precision};
 use crate::kernels::{self, Buffer};
 use crate::shape::Info;
 use burn::backend::{Dispatch, DispatchTensor, TensorMetadata, ops::*};
@@ -128,6 +128,22 @@ impl Value {
             (_, _) => D::bool_into_int(raw, i),
         };
         Self::of(raw, dtype)
+    }
+
+    /// A Float value as a factor of a product that Burn computes: bf16 where the precision is mixed.
+    pub(crate) fn factor(&self, precision: Precision) -> Value {
+        match precision {
+            Precision::F32 => self.clone(),
+            Precision::Mixed => Self::of(D::float_cast(self.raw(), FloatDType::BF16), DType::Float),
+        }
+    }
+
+    /// The product of [`Value::factor`]s as f32.
+    pub(crate) fn product(&self, precision: Precision) -> Value {
+        match precision {
+            Precision::F32 => self.clone(),
+            Precision::Mixed => Self::of(D::float_cast(self.raw(), FloatDType::F32), DType::Float),
+        }
     }
 
     pub(crate) fn reshape(&self, shape: &[usize]) -> Value {

@@ -1,13 +1,22 @@
-//! Every operation of the table.
+//! Every operation of the table, in f32 and with mixed precision.
 
 use super::{Bed, Check};
-use engine::selftest::{OpResult, operations};
+use engine::{
+    Device, Precision,
+    selftest::{OpResult, operations},
+};
 use serde_json::json;
 
 pub(super) fn run(bed: &Bed<'_>, done: &mut dyn FnMut(Check)) {
+    for precision in [Precision::F32, Precision::Mixed] {
+        asked(&bed.device.clone().with_precision(precision), done);
+    }
+}
+
+fn asked(device: &Device, done: &mut dyn FnMut(Check)) {
     let mut worst: Option<OpResult> = None;
     let share = |result: &OpResult| result.forward.max(result.backward.unwrap_or(0.0)) / result.tolerance;
-    let results = operations(bed.device, &mut |result| {
+    let results = operations(device, &mut |result| {
         if !result.passed() {
             done(check(result));
         } else if worst.as_ref().is_none_or(|worst| share(worst) < share(result)) {
@@ -22,7 +31,12 @@ pub(super) fn run(bed: &Bed<'_>, done: &mut dyn FnMut(Check)) {
     let off = |w: &OpResult| format!("{:.1e} of {:.0e}", share(w) * w.tolerance, w.tolerance);
     let closest = worst.map_or(String::new(), |w| format!("; nearest to its tolerance: {} {}, {}", w.op, w.case, off(&w)));
     let found = format!("{passed} of {} questions to {} operations agree, {backward} of them with gradients{closest}", results.len(), names.len());
-    done(Check::new("operations", passed == results.len(), found, json!({"questions": results.len(), "agree": passed})));
+    done(Check::new(
+        format!("operations, {}", device.precision().name()),
+        passed == results.len(),
+        found,
+        json!({"questions": results.len(), "agree": passed}),
+    ));
 }
 
 fn check(result: &OpResult) -> Check {

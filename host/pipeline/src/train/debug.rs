@@ -1,6 +1,6 @@
 //! `debug.json`: what a training is made of, as nnU-Net leaves it beside the checkpoints.
 
-use super::{run::Run, variables};
+use super::run::Run;
 use crate::{error::Result, json, splits::Split};
 use serde_json::json;
 use std::path::Path;
@@ -18,7 +18,7 @@ pub(super) fn write(path: &Path, run: &Run<'_>, split: &Split) -> Result<()> {
             "fold": run.options.fold.name(),
             "device": run.options.devices.lead().name(),
             "devices": run.options.devices.names(),
-            "precision": variables::PRECISION,
+            "precision": run.options.devices.lead().precision().name(),
             "seed": run.seed,
             "command": run.options.command,
             "network": parts.architecture_name,

@@ -1,10 +1,7 @@
 //! nnU-Net's variables for a training, and what there is of what they ask for.
 
 use crate::{error::Result, switch};
-use engine::Device;
-
-/// What all numbers of a training are.
-pub(super) const PRECISION: &str = "float32";
+use engine::{Device, Precision};
 
 /// How a training computes, for the log; the second are warnings, where a variable asks for what is not there.
 ///
@@ -13,8 +10,8 @@ pub(super) const PRECISION: &str = "float32";
 pub(super) fn describe(device: &Device) -> Result<(String, Vec<String>)> {
     let compiled = if device.is_cpu() { "kernels were compiled with the program" } else { "kernels are compiled when they are first used" };
     let mut warnings = Vec::new();
-    if switch::read("nnUNet_use_amp")? == Some(true) {
-        warnings.push(format!("nnUNet_use_amp is true, but there is no mixed precision yet; {PRECISION} is used"));
+    if device.precision() == Precision::F32 && switch::read("nnUNet_use_amp")? == Some(true) {
+        warnings.push("nnUNet_use_amp is true, but this processor has no instructions for bfloat16 (AVX512-BF16); float32 is used".into());
     }
     if let Some(asked) = switch::read("nnUNet_compile")?
         && asked == device.is_cpu()
@@ -29,5 +26,9 @@ pub(super) fn describe(device: &Device) -> Result<(String, Vec<String>)> {
         let way_out = "write a trainer config and name its folder with --plugins-dir";
         warnings.push(format!("nnUNet_extTrainer is set, but trainers in Python cannot be loaded; {way_out}"));
     }
-    Ok((format!("numbers are {PRECISION}, {compiled}"), warnings))
+    let numbers = match device.precision() {
+        Precision::F32 => "numbers are float32",
+        Precision::Mixed => "numbers are float32, convolutions multiply bfloat16 where that is faster (mixed precision)",
+    };
+    Ok((format!("{numbers}, {compiled}"), warnings))
 }

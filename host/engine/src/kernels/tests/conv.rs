@@ -3,14 +3,16 @@
 use proptest::prelude::*;
 
 use super::{Sequence, dot};
+use crate::kernels::axis::Axis;
 use crate::kernels::conv::{adjoint, forward, weights};
+use crate::kernels::gather::Gather;
 use crate::kernels::level::Level;
 use crate::kernels::shape::volume;
 use crate::kernels::winograd::{self, Tile};
-use crate::kernels::*;
+use crate::{device::Precision, kernels::*};
 
 /// Calls `f(output, input, weight)` with the places of every product of a convolution.
-fn products(s: &ConvShape, mut f: impl FnMut(usize, usize, usize)) {
+pub(super) fn products(s: &ConvShape, mut f: impl FnMut(usize, usize, usize)) {
     let (inputs, outputs, out, taps) = (s.group_inputs(), s.group_outputs(), s.output(), volume(s.kernel));
     let split = |size: [usize; 3], i: usize| [i / (size[1] * size[2]), i / size[2] % size[1], i % size[2]];
     for (b, o, i) in (0..s.batch).flat_map(|b| (0..s.output_channels).flat_map(move |o| (0..inputs).map(move |i| (b, o, i)))) {
@@ -93,7 +95,7 @@ fn assert_close(what: &str, s: &ConvShape, level: Level, ours: &[f32], reference
 }
 
 /// Within a part of the root mean square of the reference plus as much of each value.
-fn assert_near(what: &str, s: &ConvShape, level: Level, ours: &[f32], reference: &[f64], part: f64) {
+pub(super) fn assert_near(what: &str, s: &ConvShape, level: Level, ours: &[f32], reference: &[f64], part: f64) {
     assert_eq!(ours.len(), reference.len());
     let rms = (reference.iter().map(|v| v * v).sum::<f64>() / reference.len() as f64).sqrt();
     for (i, (&ours, &reference)) in ours.iter().zip(reference).enumerate() {
@@ -148,10 +150,10 @@ fn transposed_convolution_is_the_adjoint() {
     };
     let mut sequence = Sequence(11);
     let (x, w, dy) = (sequence.values(s.output_len()), sequence.values(s.weight_len()), sequence.values(s.input_len()));
-    let y = conv_transpose_forward(&s, &x, &w, Some(&[0.5; 5]));
+    let y = conv_transpose_forward(&s, &x, &w, Some(&[0.5; 5]), Precision::F32);
     assert_eq!(y[8 * 5], 0.5);
-    let dx = conv_transpose_input_grad(&s, &dy, &w);
-    let dw = conv_transpose_weight_grad(&s, &x, &dy);
+    let dx = conv_transpose_input_grad(&s, &dy, &w, Precision::F32);
+    let dw = conv_transpose_weight_grad(&s, &x, &dy, Precision::F32);
     let plain: Vec<f32> = y.iter().map(|y| y - 0.5).collect();
     let expected = dot(&plain, &dy);
     assert!((dot(&x, &dx) - expected).abs() < 1e-4 * expected.abs().max(1.0));
@@ -213,12 +215,34 @@ proptest! {
 }
 
 #[test]
+fn fine_tiles_are_nearly_as_exact_as_the_direct_way() {
+    let s = shape([32, 32], [8, 12, 12], [3; 3], [1; 3]);
+    let mut sequence = Sequence(31);
+    let (x, w) = (sequence.values(s.input_len()), sequence.values(s.weight_len()));
+    let mut expected = vec![0f64; s.output_len()];
+    products(&s, |o, i, k| expected[o] += f64::from(x[i]) * f64::from(w[k]));
+    let root = |squares: f64| (squares / expected.len() as f64).sqrt();
+    let rms = root(expected.iter().map(|y| y * y).sum());
+    let off = |ours: &[f32]| root(ours.iter().zip(&expected).map(|(&o, &e)| (f64::from(o) - e).powi(2)).sum()) / rms;
+    let direct = off(
+        &Gather { adjoint: false, level: Level::best(), batch: 2, groups: 1, inputs: 32, outputs: 32, axes: Axis::forward(&s) }.run(&x, &w, None)
+    );
+    println!("direct {direct:.1e}");
+    for &tile in Tile::fitting(&s) {
+        let off = off(&winograd::forward(Level::best(), tile, &s, false, &x, &w, None));
+        println!("{tile:?} {off:.1e}");
+        let most = if tile.fine() { 2.0 * direct } else { 8.0 * direct };
+        assert!(off < most, "{tile:?} is off by {off:.1e}, the direct way by {direct:.1e}");
+    }
+}
+
+#[test]
 fn tiles_are_chosen_by_cost() {
     // the layers of a plan with patch 40x56x40, finest first
     let level = Level::best();
     let chosen = |s: &ConvShape| (winograd::choose(level, s, false), winograd::choose(level, s, true));
     assert_eq!(chosen(&shape([1, 32], [40, 56, 40], [3; 3], [1; 3])), (None, None));
-    assert_eq!(chosen(&shape([32, 32], [40, 56, 40], [3; 3], [1; 3])), (Some(Tile::T444), Some(Tile::T222)));
+    assert_eq!(chosen(&shape([32, 32], [40, 56, 40], [3; 3], [1; 3])), (Some(Tile::T444), Some(Tile::T224)));
     assert_eq!(chosen(&shape([32, 64], [40, 56, 40], [3; 3], [2; 3])), (None, None));
     assert_eq!(chosen(&shape([128, 64], [20, 28, 20], [3; 3], [1; 3])).0, Some(Tile::T444));
     assert_eq!(chosen(&shape([32, 32], [1, 256, 256], [1, 3, 3], [1; 3])), (Some(Tile::T144), Some(Tile::T122)));

@@ -1,6 +1,7 @@
 //! Every kernel against plain loops in f64, its gradient against the definition of the adjoint.
 
 mod conv;
+mod mixed;
 mod norm;
 mod pool;
 mod resize;

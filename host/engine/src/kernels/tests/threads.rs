@@ -2,10 +2,14 @@
 
 use super::Sequence;
 use super::conv::{shape, shapes};
-use crate::kernels::*;
+use crate::{device::Precision, kernels::*};
 
 #[test]
 fn one_thread_and_three_give_the_same_bits() {
+    [Precision::F32, Precision::Mixed].into_iter().for_each(same_bits);
+}
+
+fn same_bits(precision: Precision) {
     let results = [1, 3].map(|threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
@@ -13,9 +17,9 @@ fn one_thread_and_three_give_the_same_bits() {
             let mut all: Vec<Vec<f32>> = Vec::new();
             for s in shapes().into_iter().step_by(4).chain(tiled()) {
                 let (x, w, dy) = (sequence.values(s.input_len()), sequence.values(s.weight_len()), sequence.values(s.output_len()));
-                all.push(conv_forward(&s, &x, &w, None, false).to_vec());
-                all.push(conv_input_grad(&s, &dy, &w).to_vec());
-                all.push(conv_weight_grad(&s, &x, &dy).to_vec());
+                all.push(conv_forward(&s, &x, &w, None, false, precision).to_vec());
+                all.push(conv_input_grad(&s, &dy, &w, precision).to_vec());
+                all.push(conv_weight_grad(&s, &x, &dy, precision).to_vec());
                 all.push(bias_grad(&dy, s.output_channels));
             }
             let (x, dy) = (sequence.values(2 * 3 * 70_001), sequence.values(2 * 3 * 70_001));

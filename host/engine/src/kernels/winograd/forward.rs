@@ -101,12 +101,21 @@ impl<D: Axis, H: Axis, W: Axis> Job for Inputs<'_, D, H, W> {
         let mut copy = [0f32; POINTS * 16];
         for tile in self.piece {
             let place = self.grid.inputs(self.first + tile);
+            let inside = place.inside(extent, self.grid.input);
+            let whole = (0..3).all(|a| inside[a].len() == extent[a]);
             for block in 0..blocks {
+                let (channel, to_step) = (block * V::LANES, blocks * self.count * V::LANES);
                 let to = self.to.at((block * self.count + tile) * V::LANES);
-                // SAFETY: the processor has the instructions, and this task alone writes this tile's points.
+                // SAFETY: the processor has the instructions, and this task alone writes this tile's points; of the inputs
+                // those inside the image are read.
                 unsafe {
-                    let (x, step) = values::<V>(self.x, self.grid.input, self.channels, &place, extent, block * V::LANES, &mut copy);
-                    tile::input::<V, D, H, W>(x, step, to, blocks * self.count * V::LANES);
+                    if whole || self.channels - channel < V::LANES {
+                        let (x, step) = values::<V>(self.x, self.grid.input, self.channels, &place, extent, channel, &mut copy);
+                        tile::input::<V, D, H, W, true>(x, step, &inside, to, to_step);
+                    } else {
+                        let x = self.x.as_ptr().wrapping_offset(place.origin(self.grid.input, self.channels) + channel as isize);
+                        tile::input::<V, D, H, W, false>(x, steps(self.grid.input, self.channels), &inside, to, to_step);
+                    }
                 }
             }
         }
@@ -137,7 +146,7 @@ impl<D: Axis, H: Axis, W: Axis> Job for Outputs<'_, '_, D, H, W> {
                 // SAFETY: the processor has the instructions; the sums have this tile; the voxels that are written are inside
                 // the image and those of this tile alone.
                 unsafe {
-                    let mut voxels = Voxels {
+                    let voxels = Voxels {
                         bias: V::load(bias.as_ptr().add(channel)),
                         y: *y,
                         origin: place.origin(grid.output, c.outputs) as usize + channel,
@@ -146,7 +155,11 @@ impl<D: Axis, H: Axis, W: Axis> Job for Outputs<'_, '_, D, H, W> {
                         limit: place.inside(extent, grid.output).map(|range| range.end),
                     };
                     let sums = self.sums.as_ptr().add(tile * c.width() + vector * V::LANES);
-                    tile::output::<V, D, H, W>(sums, self.count * c.width(), &mut voxels);
+                    if voxels.limit == extent && voxels.live == V::LANES {
+                        tile::output::<V, D, H, W>(sums, self.count * c.width(), &mut Whole(voxels));
+                    } else {
+                        tile::output::<V, D, H, W>(sums, self.count * c.width(), &mut Part(voxels));
+                    }
                 }
             }
         }
@@ -165,23 +178,39 @@ struct Voxels<'a, V> {
     limit: [usize; 3],
 }
 
-impl<V: Vector> Sink<V> for Voxels<'_, V> {
+impl<V> Voxels<'_, V> {
     #[inline(always)]
-    unsafe fn put(&mut self, [d, h, w]: [usize; 3], value: V) {
-        if d >= self.limit[0] || h >= self.limit[1] || w >= self.limit[2] {
+    fn at(&self, [d, h, w]: [usize; 3]) -> usize {
+        self.origin + d * self.step[0] + h * self.step[1] + w * self.step[2]
+    }
+}
+
+/// All voxels are inside the image, and all channels are there.
+struct Whole<'a, V>(Voxels<'a, V>);
+
+impl<V: Vector> Sink<V> for Whole<'_, V> {
+    #[inline(always)]
+    unsafe fn put(&mut self, voxel: [usize; 3], value: V) {
+        // SAFETY: the processor has the instructions; the voxel is inside the image and its channels are this tile's alone.
+        unsafe { value.add(self.0.bias).store(self.0.y.at(self.0.at(voxel))) }
+    }
+}
+
+/// Some are.
+struct Part<'a, V>(Voxels<'a, V>);
+
+impl<V: Vector> Sink<V> for Part<'_, V> {
+    #[inline(always)]
+    unsafe fn put(&mut self, voxel: [usize; 3], value: V) {
+        let Voxels { bias, y, live, limit, .. } = &self.0;
+        if (0..3).any(|a| voxel[a] >= limit[a]) {
             return;
         }
-        let at = self.origin + d * self.step[0] + h * self.step[1] + w * self.step[2];
-        // SAFETY: the processor has the instructions; the voxel is inside the image and its channels are this tile's alone.
+        // SAFETY: as for the whole.
         unsafe {
-            let value = value.add(self.bias);
-            if self.live == V::LANES {
-                value.store(self.y.at(at));
-            } else {
-                let mut lanes = [0f32; 16];
-                value.store(lanes.as_mut_ptr());
-                self.y.part(at, self.live).copy_from_slice(&lanes[..self.live]);
-            }
+            let mut lanes = [0f32; 16];
+            value.add(*bias).store(lanes.as_mut_ptr());
+            y.part(self.0.at(voxel), *live).copy_from_slice(&lanes[..*live]);
         }
     }
 }

@@ -22,6 +22,8 @@ use points::{Axis, Four, Single, Two};
 pub(super) enum Tile {
     /// (2, 2, 2)
     T222,
+    /// (2, 2, 4)
+    T224,
     /// (2, 4, 4)
     T244,
     /// (4, 4, 4)
@@ -35,7 +37,7 @@ pub(super) enum Tile {
 /// Runs `$body` with the axes of a tile as the types `$d`, `$h` and `$w`.
 macro_rules! with_axes {
     ($tile:expr, |$d:ident, $h:ident, $w:ident| $body:expr) => {
-        with_axes!(@ $tile, $d, $h, $w, $body, T222 Two Two Two, T244 Two Four Four, T444 Four Four Four, T122 Single Two Two, T144 Single Four Four)
+        with_axes!(@ $tile, $d, $h, $w, $body, T222 Two Two Two, T224 Two Two Four, T244 Two Four Four, T444 Four Four Four, T122 Single Two Two, T144 Single Four Four)
     };
     (@ $tile:expr, $d:ident, $h:ident, $w:ident, $body:expr, $($name:ident $a:ident $b:ident $c:ident),+) => {
         match $tile { $(Tile::$name => { type $d = $a; type $h = $b; type $w = $c; $body })+ }
@@ -47,15 +49,15 @@ impl Tile {
     pub(super) fn fitting(s: &ConvShape) -> &'static [Self] {
         let plain = s.stride == [1; 3] && s.dilation == [1; 3] && s.groups == 1 && (0..3).all(|a| s.padding[a] < s.kernel[a]);
         match s.kernel {
-            [3, 3, 3] if plain => &[Self::T222, Self::T244, Self::T444],
+            [3, 3, 3] if plain => &[Self::T222, Self::T224, Self::T244, Self::T444],
             [1, 3, 3] if plain => &[Self::T122, Self::T144],
             _ => &[],
         }
     }
 
-    /// Whether a result is about as exact as the direct way's.
-    fn fine(self) -> bool {
-        matches!(self, Self::T222 | Self::T122)
+    /// Whether a result is nearly as exact as the direct way's.
+    pub(super) fn fine(self) -> bool {
+        matches!(self, Self::T222 | Self::T224 | Self::T122)
     }
 }
 
@@ -87,7 +89,7 @@ pub(super) fn choose(level: Level, s: &ConvShape, fine: bool) -> Option<Tile> {
             tile::points::<D, H, W>() * (tiles * (inputs * outputs + VALUE * (inputs + outputs)) + WEIGHT * inputs * outputs)
         })
     };
-    let direct = IMAGES * volume(output) * volume(s.kernel) * s.input_channels * outputs;
+    let direct = IMAGES * volume(output) * volume(s.kernel) * s.input_channels * outputs / level.factors();
     let tiles = Tile::fitting(s).iter().copied().filter(|tile| tile.fine() || !fine);
     tiles.min_by_key(|&tile| cost(tile)).filter(|&tile| cost(tile) < direct)
 }

@@ -2,6 +2,7 @@
 #![expect(clippy::needless_range_loop, reason = "the loops are unrolled, and what they index stays in registers")]
 
 use std::mem::MaybeUninit;
+use std::ops::Range;
 
 use super::points::{Axis, MOST};
 use crate::kernels::vector::Vector;
@@ -21,12 +22,19 @@ pub(super) trait Sink<V> {
     unsafe fn put(&mut self, voxel: [usize; 3], value: V);
 }
 
-/// Inputs at `x` (voxels apart by `step`) to points at `to`, `to_step` apart.
+/// Inputs at `x` (voxels apart by `step`) to points at `to`, `to_step` apart. All inputs are there if `WHOLE`, those `inside` if not,
+/// and the others zero.
 ///
 /// # Safety
-/// The processor has `V`'s instructions; all inputs may be read, all points written.
+/// The processor has `V`'s instructions; the inputs may be read, all points written.
 #[inline(always)]
-pub(super) unsafe fn input<V: Vector, D: Axis, H: Axis, W: Axis>(x: *const f32, step: [usize; 3], to: *mut f32, to_step: usize) {
+pub(super) unsafe fn input<V: Vector, D: Axis, H: Axis, W: Axis, const WHOLE: bool>(
+    x: *const f32,
+    step: [usize; 3],
+    inside: &[Range<usize>; 3],
+    to: *mut f32,
+    to_step: usize,
+) {
     let mut between = [MaybeUninit::<V>::uninit(); POINTS];
     let between = between.as_mut_ptr().cast::<V>();
     // SAFETY: the caller's; `between` is written before it is read.
@@ -34,8 +42,14 @@ pub(super) unsafe fn input<V: Vector, D: Axis, H: Axis, W: Axis>(x: *const f32, 
         for w in 0..W::POINTS {
             let mut rows = [[V::splat(0.0); MOST]; MOST];
             for h in 0..H::POINTS {
+                let row = WHOLE || inside[1].contains(&h) && inside[2].contains(&w);
+                if !row {
+                    continue;
+                }
                 for d in 0..D::POINTS {
-                    rows[h][d] = V::load(x.add(d * step[0] + h * step[1] + w * step[2]));
+                    if WHOLE || inside[0].contains(&d) {
+                        rows[h][d] = V::load(x.wrapping_add(d * step[0] + h * step[1] + w * step[2]));
+                    }
                 }
                 D::input(&mut rows[h]);
             }
