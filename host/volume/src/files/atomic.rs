@@ -5,7 +5,9 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 
 use super::{FileError, Result};
 
@@ -51,8 +53,8 @@ pub fn copy_atomic(from: &Path, to: &Path) -> Result<()> {
 
 /// Removes the temporary files and folders that writers which were killed left in `folder`; returns how many.
 ///
-/// One goes when its name is one that [`temp_path`] makes and the process in its name is not running; on systems
-/// without `/proc` only the own process counts as running. Those of other machines, which write in a shared folder at the same time, go once they
+/// One goes when its name is one that [`temp_path`] makes and the process in its name is not running, or began after the file was last written: then the
+/// system gave the number of a dead process to a new one. Those of other machines, which write in a shared folder at the same time, go once they
 /// are a day old. A folder that does not exist has none.
 ///
 /// # Errors
@@ -68,7 +70,7 @@ pub fn remove_stale(folder: &Path) -> Result<usize> {
         let path = entry.map_err(FileError::io("list", folder))?.path();
         let Some(writer) = path.file_name().and_then(|n| writer_of(&n.to_string_lossy())) else { continue };
         let dead = match writer {
-            Writer::Here(pid) => !is_running(pid),
+            Writer::Here(pid) => !is_written_by(pid, &path),
             Writer::Elsewhere => is_forgotten(&path),
         };
         if dead {
@@ -129,7 +131,7 @@ fn sync_folder(folder: &Path) -> Result<()> {
 /// The name of this machine; two that share a folder have two names.
 pub fn machine() -> &'static str {
     static NAME: LazyLock<String> = LazyLock::new(|| {
-        let name = sysinfo::System::host_name().unwrap_or_default();
+        let name = System::host_name().unwrap_or_default();
         let plain: String = name.chars().map(|c| if c.is_alphanumeric() || "-._".contains(c) { c } else { '-' }).take(64).collect();
         if plain.is_empty() { "localhost".into() } else { plain }
     });
@@ -154,8 +156,14 @@ fn is_forgotten(path: &Path) -> bool {
     changed.and_then(|at| SystemTime::now().duration_since(at).ok()).is_some_and(|age| age > FORGOTTEN)
 }
 
-fn is_running(pid: u32) -> bool {
-    pid == std::process::id() || Path::new(&format!("/proc/{pid}")).exists()
+/// Whether a process runs with that number which may have written the file.
+fn is_written_by(pid: u32, path: &Path) -> bool {
+    let pid = Pid::from_u32(pid);
+    let mut system = System::new();
+    system.refresh_processes_specifics(ProcessesToUpdate::Some(&[pid]), true, ProcessRefreshKind::nothing());
+    let written = fs::symlink_metadata(path).and_then(|about| about.modified()).ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+    // a start is known to the second
+    system.process(pid).is_some_and(|process| written.is_none_or(|at| process.start_time() <= at.as_secs() + 1))
 }
 
 #[cfg(test)]
@@ -220,8 +228,12 @@ mod tests {
         }
         let long_ago = SystemTime::now() - 2 * FORGOTTEN;
         File::options().write(true).open(dir.path().join(&forgotten)).unwrap().set_modified(long_ago).unwrap();
+        // the number was given to this process later
+        let reused = format!(".old.npz.{}.{}.tmp", machine(), std::process::id());
+        fs::write(dir.path().join(&reused), b"x").unwrap();
+        File::options().write(true).open(dir.path().join(&reused)).unwrap().set_modified(SystemTime::now() - FORGOTTEN / 2).unwrap();
         fs::create_dir_all(dir.path().join(format!(".folder.{}.4294967294.tmp/inside", machine()))).unwrap();
-        assert_eq!(remove_stale(dir.path()).unwrap(), 3);
+        assert_eq!(remove_stale(dir.path()).unwrap(), 4);
         let mut kept = kept.map(String::from);
         kept.sort();
         assert_eq!(names(dir.path()), kept);

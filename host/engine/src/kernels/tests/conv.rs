@@ -215,7 +215,7 @@ proptest! {
 }
 
 #[test]
-fn fine_tiles_are_nearly_as_exact_as_the_direct_way() {
+fn fine_tiles_are_about_as_exact_as_the_direct_way() {
     let s = shape([32, 32], [8, 12, 12], [3; 3], [1; 3]);
     let mut sequence = Sequence(31);
     let (x, w) = (sequence.values(s.input_len()), sequence.values(s.weight_len()));
@@ -231,7 +231,7 @@ fn fine_tiles_are_nearly_as_exact_as_the_direct_way() {
     for &tile in Tile::fitting(&s) {
         let off = off(&winograd::forward(Level::best(), tile, &s, false, &x, &w, None));
         println!("{tile:?} {off:.1e}");
-        let most = if tile.fine() { 2.0 * direct } else { 8.0 * direct };
+        let most = if tile.fine() { 1.2 * direct } else { 8.0 * direct };
         assert!(off < most, "{tile:?} is off by {off:.1e}, the direct way by {direct:.1e}");
     }
 }
@@ -242,7 +242,7 @@ fn tiles_are_chosen_by_cost() {
     let level = Level::best();
     let chosen = |s: &ConvShape| (winograd::choose(level, s, false), winograd::choose(level, s, true));
     assert_eq!(chosen(&shape([1, 32], [40, 56, 40], [3; 3], [1; 3])), (None, None));
-    assert_eq!(chosen(&shape([32, 32], [40, 56, 40], [3; 3], [1; 3])), (Some(Tile::T444), Some(Tile::T224)));
+    assert_eq!(chosen(&shape([32, 32], [40, 56, 40], [3; 3], [1; 3])), (Some(Tile::T444), Some(Tile::T222)));
     assert_eq!(chosen(&shape([32, 64], [40, 56, 40], [3; 3], [2; 3])), (None, None));
     assert_eq!(chosen(&shape([128, 64], [20, 28, 20], [3; 3], [1; 3])).0, Some(Tile::T444));
     assert_eq!(chosen(&shape([32, 32], [1, 256, 256], [1, 3, 3], [1; 3])), (Some(Tile::T144), Some(Tile::T122)));

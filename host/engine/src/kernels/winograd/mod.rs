@@ -55,9 +55,9 @@ impl Tile {
         }
     }
 
-    /// Whether a result is nearly as exact as the direct way's.
+    /// Whether a result is about as exact as the direct way's.
     pub(super) fn fine(self) -> bool {
-        matches!(self, Self::T222 | Self::T224 | Self::T122)
+        matches!(self, Self::T222 | Self::T122)
     }
 }
 
