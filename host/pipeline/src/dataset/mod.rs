@@ -13,8 +13,8 @@ pub use cases::{Case, images_in, missing_channel, training_cases};
 pub use describe::{Description, describe};
 pub use integrity::{Inspection, Misplaced, inspect, verify};
 pub use labels::{LabelManager, Nonlinearity};
-pub(crate) use relabel::values_in;
 pub use relabel::{Renumbering, consecutive, label_values, relabel};
+pub(crate) use relabel::{label_name, values_in};
 pub use repair::{repair, repaired};
 
 use std::path::Path;

@@ -40,7 +40,7 @@ pub(super) fn values_in_cases(cases: &[Case], reader: Reader, workers: usize, re
 }
 
 /// The name of a value that has none.
-pub(super) fn label_name(value: i16) -> String {
+pub(crate) fn label_name(value: i16) -> String {
     if value == 0 { "background".to_owned() } else { format!("label_{value}") }
 }
 

@@ -1,8 +1,8 @@
 //! Architectures and losses, the host's own and plugins': one training step on the device and on the processor.
 
-use super::{Bed, Check, apart, rig::Rig, said};
+use super::{Bed, Check, rig::Rig, said};
 use crate::{error::Result, phantom::ModelSpec};
-use engine::Device;
+use engine::{Device, selftest::apart};
 use plugin_api::NetworkSpec;
 use registry::Kind;
 use serde_json::{Value, json};

@@ -120,15 +120,6 @@ pub fn run(part: Part, bed: &Bed<'_>, tell: &mut dyn FnMut(Check)) -> Result<()>
     }
 }
 
-/// The largest difference as a share of the largest value; infinite where a value is not finite or the lengths differ.
-fn apart(here: &[f32], there: &[f32]) -> f64 {
-    if here.len() != there.len() || here.iter().chain(there).any(|v| !v.is_finite()) {
-        return f64::INFINITY;
-    }
-    let largest = here.iter().fold(f32::MIN_POSITIVE, |most, v| most.max(v.abs()));
-    here.iter().zip(there).fold(0.0, |most, (a, b)| f64::max(most, f64::from((a - b).abs() / largest)))
-}
-
 /// What went wrong with a component is an answer, and no end of the test.
 fn said<T>(result: Result<T>) -> std::result::Result<T, String> {
     result.map_err(|error: Error| error.to_string())

@@ -6,6 +6,7 @@ use engine::{
     selftest::{OpResult, operations},
 };
 use serde_json::json;
+use std::collections::BTreeSet;
 
 pub(super) fn run(bed: &Bed<'_>, done: &mut dyn FnMut(Check)) {
     for precision in [Precision::F32, Precision::Mixed] {
@@ -24,10 +25,7 @@ fn asked(device: &Device, done: &mut dyn FnMut(Check)) {
         }
     });
     let (passed, backward) = (results.iter().filter(|result| result.passed()).count(), results.iter().filter(|r| r.backward.is_some()).count());
-    let mut names: Vec<&str> = results.iter().map(|result| result.op).collect();
-    names.dedup();
-    names.sort_unstable();
-    names.dedup();
+    let names: BTreeSet<&str> = results.iter().map(|result| result.op).collect();
     let off = |w: &OpResult| format!("{:.1e} of {:.0e}", share(w) * w.tolerance, w.tolerance);
     let closest = worst.map_or(String::new(), |w| format!("; nearest to its tolerance: {} {}, {}", w.op, w.case, off(&w)));
     let found = format!("{passed} of {} questions to {} operations agree, {backward} of them with gradients{closest}", results.len(), names.len());

@@ -1,7 +1,7 @@
 //! Plans for typical data, made by the planners of the host.
 
 use crate::{
-    dataset::DatasetJson,
+    dataset::{DatasetJson, label_name},
     error::{Error, Result},
     fingerprint::Fingerprint,
     plan::{self, Planned},
@@ -105,8 +105,7 @@ impl BenchSet {
 
 impl Data {
     fn dataset(&self) -> Result<DatasetJson> {
-        let name = |label: usize| if label == 0 { "background".to_owned() } else { format!("label_{label}") };
-        let labels: Map<String, Value> = (0..self.classes).map(|label| (name(label), json!(label))).collect();
+        let labels: Map<String, Value> = (0..self.classes).map(|label| (label_name(label as i16), json!(label))).collect();
         let channels: Map<String, Value> = self.channels.iter().enumerate().map(|(i, name)| (i.to_string(), json!(name))).collect();
         let about = json!({"channel_names": channels, "labels": labels, "numTraining": self.cases, "file_ending": self.ending});
         serde_json::from_value(about).map_err(|error| Error::invalid(error.to_string()))

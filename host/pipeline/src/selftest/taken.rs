@@ -21,7 +21,7 @@ pub(super) fn run(bed: &Bed<'_>, done: &mut dyn FnMut(Check)) -> Result<()> {
     for _ in 0..ITERATIONS {
         left += rig.iteration()?.1;
     }
-    let (before, after) = (before, held(bed.device));
+    let after = held(bed.device);
     let grown = after.saturating_sub(before);
     let found = format!(
         "{left} tensors were left behind in {} iterations; {:.2} GiB are held, {:.0} MiB more than after {WARM} iterations (wanted {:.0} at most)",
