@@ -15,14 +15,14 @@ from pathlib import Path
 import ct
 
 DATASET = "Dataset004_Hippocampus"
-# one training iteration: so many are run, the first ones do not count
-ITERATIONS, WARM_UP = 8, 2
+# one training iteration: so many are run and do not count, which empties what loaders made ahead, and then so many that do
+WARM_UP, ITERATIONS = 8, 24
 # with patches of 128 voxels, where one takes more than a minute
-FEW_ITERATIONS, FEW_WARM_UP = 2, 1
+FEW_WARM_UP, FEW_ITERATIONS = 1, 2
 LARGE = "nnUNetLargePlans"
 
 ITERATE = """
-import json, os, sys, time
+import json, multiprocessing, os, sys, time
 import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 torch.set_num_threads(os.cpu_count())
@@ -33,21 +33,27 @@ trainer = nnUNetTrainer(plans, "3d_fullres", 0, read("dataset.json"), device=tor
 trainer.initialize()
 train, _ = trainer.get_dataloaders()
 trainer.network.train()
-seconds = []
-for _ in range(int(sys.argv[2])):
+warm_up, counted = int(sys.argv[2]), int(sys.argv[3])
+for i in range(warm_up + counted):
+    if i == warm_up:
+        start = time.perf_counter()
     batch = next(train)
-    start = time.perf_counter()
     # nnU-Net itself has no mixed precision on the processor
     with torch.autocast("cpu", torch.bfloat16, enabled=sys.argv[4] == "mixed"):
         trainer.train_step(batch)
-    seconds.append(time.perf_counter() - start)
-print("SECONDS", sorted(seconds[int(sys.argv[3]):])[len(seconds[int(sys.argv[3]):]) // 2])
+print("SECONDS", (time.perf_counter() - start) / counted, flush=True)
+# the loaders' processes would go on
+for process in multiprocessing.active_children():
+    process.kill()
+os._exit(0)
 """
 
 
 def peak_of(pid, stop, into):
-    """Polls the memory (PSS) of a process and all below it until `stop`."""
-    while not stop.wait(0.05):
+    """Polls the memory (PSS) of a process and all below it until `stop`, and is at that for a twentieth of the time at most."""
+    took = 0
+    while not stop.wait(max(0.05, 20 * took)):
+        start = time.perf_counter()
         try:
             parents = {}
             for entry in os.listdir("/proc"):
@@ -66,6 +72,7 @@ def peak_of(pid, stop, into):
             except (OSError, StopIteration):
                 pass
         into.append(total / 2**20)
+        took = time.perf_counter() - start
 
 
 def run(command, env):
@@ -110,18 +117,18 @@ class Peer:
         arguments = "-d 4 --verify_dataset_integrity -c 2d 3d_fullres -np 2 2 -npfp 2".split()
         return run(self.command(who, "plan_and_preprocess", *arguments), self.env(who))[:2]
 
-    def iteration(self, who, plans="nnUNetPlans", precision="single", counts=(ITERATIONS, WARM_UP)):
+    def iteration(self, who, plans="nnUNetPlans", precision="single", counts=(WARM_UP, ITERATIONS)):
+        """Seconds of an iteration of a training that goes on, loader included: both have one process or thread for each core."""
         self.planned(who)
-        env = self.env(who) | {"nnUNet_n_proc_DA": "0"} if who == "theirs" else self.env(who) | {"nnUNet_use_amp": str(precision == "mixed").lower()}
+        env = self.env(who) | {"nnUNet_use_amp": str(precision == "mixed").lower()}
         if who == "theirs":
             script = [self.bin / "python", "-c", ITERATE, plans, str(counts[0]), str(counts[1]), precision]
             _, peak, output = run(script, env)
             return float(output.rsplit("SECONDS", 1)[1]), peak
-        options = f"--epochs 2 --iterations {counts[0]} --val-iterations 0 --disable_checkpointing --seed 1 -device cpu".split()
+        # the first epoch is the warm-up
+        options = f"--epochs 2 --iterations {counts[1]} --val-iterations 0 --disable_checkpointing --seed 1 -device cpu".split()
         _, peak, output = run(self.command(who, "train", 4, "3d_fullres", 0, "-p", plans, *options), env)
-        # the second epoch, without what the first one has to set up
-        seconds = float(output.rsplit("Epoch time: ", 1)[1].split()[0])
-        return seconds / counts[0], peak
+        return float(output.rsplit("Epoch time: ", 1)[1].split()[0]) / counts[1], peak
 
     def iteration_amp(self, who):
         return self.iteration(who, precision="mixed")
@@ -129,8 +136,12 @@ class Peer:
     def iteration_resenc_m(self, who):
         self.planned(who)
         plans = "nnUNetResEncUNetMPlans"
-        if not (self.work / who / "pre" / DATASET / f"{plans}.json").exists():
+        file = self.work / who / "pre" / DATASET / f"{plans}.json"
+        if not file.exists():
             run(self.command(who, "plan_experiment", "-d", 4, "-pl", "nnUNetPlannerResEncM"), self.env(who))
+            planned = json.loads(file.read_text())
+            planned["configurations"]["3d_fullres"]["batch_size"] = 2
+            file.write_text(json.dumps(planned))
         return self.iteration(who, plans)
 
     def iteration_128(self, who):
@@ -138,7 +149,7 @@ class Peer:
         folder = self.work / who / "pre" / DATASET
         plans = ct.with_large_patches(json.loads((folder / "nnUNetPlans.json").read_text()))
         (folder / f"{LARGE}.json").write_text(json.dumps(plans | {"plans_name": LARGE}))
-        return self.iteration(who, LARGE, counts=(FEW_ITERATIONS, FEW_WARM_UP))
+        return self.iteration(who, LARGE, counts=(FEW_WARM_UP, FEW_ITERATIONS))
 
     def ct_env(self, who):
         """As `env`, with the CT volumes as raw data and plans for 1.5 mm."""

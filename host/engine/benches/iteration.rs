@@ -1,6 +1,6 @@
 //! Times whole training iterations, and where their time goes: forward and loss, the way back, the optimizer's step.
 //!
-//! `cargo bench -p engine --bench iteration [-- NAME [RUNS [mixed]]]` with NAME one of the networks below; the first is Dataset004's 3d_fullres plan.
+//! `cargo bench -p engine --bench iteration [-- NAME [RUNS [mixed] [recompute]]]` with NAME one of the networks below; the first is Dataset004's 3d_fullres plan.
 #![allow(clippy::unwrap_used)]
 
 use std::time::Instant;
@@ -22,9 +22,10 @@ struct Plan {
     batch: usize,
 }
 
-const PLANS: [Plan; 2] = [
+const PLANS: [Plan; 3] = [
     Plan { name: "plain-004", class: "PlainConvUNet", features: &[32, 64, 128, 256], blocks: &[2; 4], patch: [40, 56, 40], batch: 2 },
     Plan { name: "resenc-m-004", class: "ResidualEncoderUNet", features: &[32, 64, 128, 256], blocks: &[1, 3, 4, 6], patch: [40, 56, 40], batch: 2 },
+    Plan { name: "plain-128", class: "PlainConvUNet", features: &[32, 64, 128, 256, 320, 320], blocks: &[2; 6], patch: [128; 3], batch: 2 },
 ];
 
 impl Plan {
@@ -63,9 +64,9 @@ struct Rig {
 }
 
 impl Rig {
-    fn new(plan: &Plan, precision: Precision) -> Self {
+    fn new(plan: &Plan, device: &Device) -> Self {
         let architecture = Library::builtin().architecture(plan.class, "{}").unwrap();
-        let model = Model::build(&Device::cpu().with_precision(precision), &architecture, &plan.spec(), 1).unwrap();
+        let model = Model::build(device, &architecture, &plan.spec(), 1).unwrap();
         let task = Task { outputs: 3, regions: false, ignore: false, batch_dice: false };
         let loss = Library::builtin().loss("dice_ce", "{}", &serde_json::to_string(&task).unwrap()).unwrap();
         let shape: Vec<usize> = [plan.batch, 1].into_iter().chain(plan.patch).collect();
@@ -98,23 +99,28 @@ fn main() {
     standard::link();
     let wanted = std::env::args().nth(1).filter(|name| !name.starts_with('-')).unwrap_or(PLANS[0].name.into());
     let runs = std::env::args().nth(2).and_then(|n| n.parse().ok()).unwrap_or(8);
-    let precision = if std::env::args().nth(3).is_some_and(|word| word == "mixed") { Precision::Mixed } else { Precision::F32 };
+    let asked = |word: &str| std::env::args().skip(3).any(|argument| argument == word);
+    let device = Device::cpu().with_precision(if asked("mixed") { Precision::Mixed } else { Precision::F32 }).recomputing(asked("recompute"));
+    let (precision, again) = (device.precision(), if device.recomputes() { ", recomputing" } else { "" });
     for plan in PLANS.iter().filter(|plan| plan.name == wanted) {
-        let mut rig = Rig::new(plan, precision);
+        let mut rig = Rig::new(plan, &device);
         rig.iteration();
         let mut times: Vec<[f64; 2]> = (0..runs).map(|_| rig.iteration()).collect();
         times.sort_by(|a, b| (a[0] + a[1]).total_cmp(&(b[0] + b[1])));
         let [computed, stepped] = times[times.len() / 2];
         let range = [times[0], times[times.len() - 1]].map(|t| t[0] + t[1]);
+        let peak = engine::kernels::peak_bytes() as f64 / f64::from(1 << 30);
         let start = Instant::now();
         rig.model.predict(&rig.x, &rig.shape).unwrap();
         let predicted = start.elapsed().as_secs_f64() * 1e3;
         println!(
-            "{}, {precision:?}: {:.0} ms an iteration (median of {runs}; {:.0} to {:.0}), {stepped:.1} of them the optimizer's; inference {predicted:.0} ms",
+            "{}, {precision:?}{again}: {:.0} ms an iteration (median of {runs}; {:.0} to {:.0}), {stepped:.1} of them the optimizer's; inference {predicted:.0} ms; \
+             {:.2} GiB of values",
             plan.name,
             computed + stepped,
             range[0],
-            range[1]
+            range[1],
+            peak
         );
     }
 }

@@ -1,13 +1,21 @@
-//! Times the kernels on layers of typical networks: best of several runs, ms and, for convolutions, GFLOP/s (padded taps counted).
+//! Times the kernels on layers of typical networks: best of several runs, ms and, for convolutions, GFLOP/s (padded taps counted) as a part of what a large
+//! f32 matrix product reaches, which is timed first, as is the memory's bandwidth.
 
 use std::hint::black_box;
 use std::time::Instant;
+
+use rayon::prelude::*;
 
 use engine::Precision::{self, F32, Mixed};
 use engine::kernels::{ConvShape, Norm, conv_forward, conv_input_grad, conv_transpose_forward, conv_weight_grad, leaky_relu, leaky_relu_grad};
 
 fn main() {
     let cube = [3, 3, 3];
+    let peak = product();
+    println!("{} threads: f32 matrix product {peak:.0} GFLOP/s; memory {:.1} GB/s", rayon::current_num_threads(), bandwidth());
+    let layer = |name: &str, input_channels, output_channels, input, kernel, stride, precision| {
+        layer(name, &padded(input_channels, output_channels, input, kernel, stride), precision, peak);
+    };
     for precision in [F32, Mixed] {
         println!("{:28} {:>9} {:>16} {:>16} {:>16}", format!("batch 2, {precision:?}"), "GFLOP", "forward", "input gradient", "weight gradient");
         layer("32->32 3x3x3", 32, 32, [40, 56, 40], cube, [1; 3], precision);
@@ -43,9 +51,13 @@ fn passes(name: &str, channels: usize, voxels: usize) {
     println!("{name}: instance norm and leaky ReLU {norm:.2}, backward {norm_back:.2}; leaky ReLU alone {relu:.2}, backward {relu_back:.2} ms");
 }
 
-fn layer(name: &str, input_channels: usize, output_channels: usize, input: [usize; 3], kernel: [usize; 3], stride: [usize; 3], precision: Precision) {
+fn padded(input_channels: usize, output_channels: usize, input: [usize; 3], kernel: [usize; 3], stride: [usize; 3]) -> ConvShape {
     let padding = kernel.map(|k| (k - 1) / 2);
-    let s = ConvShape { batch: 2, input_channels, output_channels, input, kernel, stride, padding, dilation: [1; 3], groups: 1 };
+    ConvShape { batch: 2, input_channels, output_channels, input, kernel, stride, padding, dilation: [1; 3], groups: 1 }
+}
+
+fn layer(name: &str, s: &ConvShape, precision: Precision, peak: f64) {
+    let ConvShape { input_channels, output_channels, input, kernel, .. } = *s;
     let (voxels, taps) = (s.output().iter().product::<usize>(), kernel.iter().product::<usize>());
     let x = noise(2 * input_channels * input.iter().product::<usize>());
     let w = noise(input_channels * output_channels * taps);
@@ -53,12 +65,29 @@ fn layer(name: &str, input_channels: usize, output_channels: usize, input: [usiz
     let gflop = 4e-9 * (input_channels * output_channels * voxels * taps) as f64;
     let transposed = name.ends_with("transposed");
     let times = [
-        time(|| if transposed { conv_transpose_forward(&s, &dy, &w, None, precision) } else { conv_forward(&s, &x, &w, None, true, precision) }),
-        time(|| if transposed { conv_forward(&s, &x, &w, None, false, precision) } else { conv_input_grad(&s, &dy, &w, precision) }),
-        time(|| conv_weight_grad(&s, &x, &dy, precision)),
+        time(|| if transposed { conv_transpose_forward(s, &dy, &w, None, precision) } else { conv_forward(s, &x, &w, None, true, precision) }),
+        time(|| if transposed { conv_forward(s, &x, &w, None, false, precision) } else { conv_input_grad(s, &dy, &w, precision) }),
+        time(|| conv_weight_grad(s, &x, &dy, precision)),
     ];
-    let figures = times.map(|ms| format!("{ms:8.2} ({:5.0})", gflop / ms * 1e3)).join(" ");
+    let figures = times.map(|ms| format!("{ms:8.2} ({:4.0} %)", gflop / ms * 1e5 / peak)).join(" ");
     println!("{name:28} {gflop:9.2} {figures}");
+}
+
+/// GFLOP/s of a matrix product whose factors fit the caches badly: what arithmetic in f32 reaches on this machine.
+fn product() -> f64 {
+    const N: usize = 2048;
+    let device = burn::tensor::Device::flex();
+    let [a, b] = [0, 1]
+        .map(|shift| burn::tensor::Tensor::<2>::from_data(burn::tensor::TensorData::new(noise(N * N + shift)[shift..].to_vec(), [N, N]), &device));
+    2e-6 * (N * N * N) as f64 / time(|| a.clone().matmul(b.clone()).into_data())
+}
+
+/// GB/s to memory and from it, of sums of two arrays far larger than the caches, written to a third (McCalpin's STREAM; what is read before it is written counts not).
+fn bandwidth() -> f64 {
+    const N: usize = 1 << 25;
+    let (a, b, mut c) = (noise(N), noise(N), noise(N));
+    let add = |((c, a), b): ((&mut [f32], &[f32]), &[f32])| c.iter_mut().zip(a.iter().zip(b)).for_each(|(c, (a, b))| *c = a + 0.5 * b);
+    12e-6 * N as f64 / time(|| c.par_chunks_mut(1 << 16).zip(a.par_chunks(1 << 16)).zip(b.par_chunks(1 << 16)).for_each(add))
 }
 
 /// Best of at least five runs and half a second, in ms.

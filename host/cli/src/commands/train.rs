@@ -93,6 +93,9 @@ pub(crate) struct Train {
     /// Memory that a training step may take, GiB [default: what the processor has free]
     #[arg(long = "gpu_memory_target", value_name = "GIB", allow_negative_numbers = true)]
     gpu_memory_target: Option<f64>,
+    /// Compute cheap activations once more on the way back instead of keeping them: less memory, a little slower, the same numbers (on the processor)
+    #[arg(long)]
+    recompute: bool,
     #[command(flatten)]
     device: DeviceOption,
     /// With `all`: so many folds side by side, each a process of its own [default: one for each of --devices]
@@ -170,8 +173,13 @@ impl Train {
         option("--patience", self.patience.map(|epochs| epochs.to_string()));
         option("--seed", self.seed.map(|seed| seed.to_string()));
         option("-gpu_memory_target", self.gpu_memory_target.map(|gib| gib.to_string()));
-        let flags =
-            [(self.ddp, "--ddp"), (self.npz, "--npz"), (self.val_best, "--val_best"), (self.disable_checkpointing, "--disable_checkpointing")];
+        let flags = [
+            (self.ddp, "--ddp"),
+            (self.npz, "--npz"),
+            (self.val_best, "--val_best"),
+            (self.disable_checkpointing, "--disable_checkpointing"),
+            (self.recompute, "--recompute"),
+        ];
         arguments.extend(flags.into_iter().filter(|(given, _)| *given).map(|(_, name)| name.to_owned()));
         arguments.extend(self.plugins.arguments()?);
         Ok(arguments)
@@ -189,6 +197,15 @@ impl Train {
 
     /// Those of one training.
     fn devices(&self) -> Result<Devices, Failure> {
+        let devices = self.shared()?.recomputing(self.recompute);
+        if self.recompute && !devices.lead().recomputes() {
+            return Err(Failure::usage(format!("--recompute is there for -device cpu, and the device is {}; leave it away", devices.lead().name())));
+        }
+        Ok(devices)
+    }
+
+    /// The device, or those that share each batch.
+    fn shared(&self) -> Result<Devices, Failure> {
         match (self.ddp, self.device.name()) {
             (false, _) => self.device.several(self.num_gpus()),
             (true, "auto" | "cuda") => {
@@ -216,7 +233,11 @@ impl Train {
         }
         let at_a_time = self.jobs.map_or(self.devices.len(), usize::from).min(self.fold.0.len());
         if self.devices.is_empty() && self.device.parse()?.is_cpu() && self.gpu_memory_target.is_none() {
-            let step = memory_needed(&paths, &self.plugins.open()?, &self.options(Fold::Number(0), "cpu", &Device::cpu().into(), &Arc::default())?)?;
+            let step = memory_needed(
+                &paths,
+                &self.plugins.open()?,
+                &self.options(Fold::Number(0), "cpu", &Device::cpu().recomputing(self.recompute).into(), &Arc::default())?,
+            )?;
             folds::check_memory(at_a_time, step)?;
         }
         let model = paths.model(&paths.dataset(&self.dataset)?, trainer_folder(&self.trainer), &self.plans, &self.configuration)?;

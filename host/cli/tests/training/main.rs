@@ -10,6 +10,7 @@ mod losses;
 mod networks;
 mod panics;
 mod plugin_lock;
+mod recompute;
 mod several_devices;
 mod side_by_side;
 mod stopped;

@@ -65,6 +65,11 @@ impl Pool {
     }
 }
 
+/// The most memory that values had in use at a time since the process began, in bytes; small values and those of Burn's own operations are not counted.
+pub fn peak_bytes() -> usize {
+    POOL.lock().unwrap_or_else(PoisonError::into_inner).most_used * size_of::<Line>()
+}
+
 impl Buffer {
     /// `len` values, whatever they are.
     pub(super) fn take(len: usize) -> Self {

@@ -28,7 +28,7 @@ mod weight_grad;
 mod winograd;
 
 pub use activation::{leaky_relu, leaky_relu_grad};
-pub use buffer::Buffer;
+pub use buffer::{Buffer, peak_bytes};
 pub use cells::{Cells, add, join};
 pub use conv::{
     bias_grad, conv_forward, conv_input_grad, conv_transpose_forward, conv_transpose_input_grad, conv_transpose_weight_grad, conv_weight_grad,

@@ -23,7 +23,7 @@ fn bias_grad(g: &Value, shape: &[usize], device: &Device) -> Result<Value> {
     Ok(sum_axes(g, &axes, device)?.reshape(shape))
 }
 
-/// Input, weight and bias gradients as asked for.
+/// Input, weight and bias gradients as asked for. The input's comes last: what the weights' alone needs is free by then.
 fn parts(
     needs: &[bool],
     input: impl FnOnce() -> Result<Value>,
@@ -31,11 +31,10 @@ fn parts(
     bias: impl FnOnce() -> Result<Value>,
 ) -> Result<Vec<Option<Value>>> {
     let want = |i: usize| needs.get(i).copied().unwrap_or(false);
-    let mut out = vec![if want(0) { Some(input()?) } else { None }, if want(1) { Some(weight()?) } else { None }];
-    if needs.len() > 2 {
-        out.push(if want(2) { Some(bias()?) } else { None });
-    }
-    Ok(out)
+    let weight = if want(1) { Some(weight()?) } else { None };
+    let bias = if want(2) { Some(bias()?) } else { None };
+    let input = if want(0) { Some(input()?) } else { None };
+    Ok([input, weight, bias].into_iter().take(needs.len().max(2)).collect())
 }
 
 pub(super) fn conv(inputs: &[Value], ints: &[i64], cx: &Context<'_>) -> Result<Out> {
@@ -62,12 +61,16 @@ pub(super) fn conv(inputs: &[Value], ints: &[i64], cx: &Context<'_>) -> Result<O
         let bias = b.as_ref().map(Value::host).transpose()?;
         // a sign behind it that rounding flips would change gradients, so training keeps to the fine ways
         let y = kernels::conv_forward(&shape, &x.channels_last()?, &w.host()?, bias.as_deref(), cx.training, precision);
+        let x = x.kept();
         return Out::with(Value::from_channels_last(y, &out_shape), move |g, needs| {
             let dy = g.channels_last()?;
             parts(
                 needs,
                 || Ok(Value::from_channels_last(kernels::conv_input_grad(&shape, &dy, &w.host()?, precision), &sx)),
-                || Ok(Value::from_buffer(kernels::conv_weight_grad(&shape, &x.channels_last()?, &dy, precision), &sw)),
+                || {
+                    let x = x;
+                    Ok(Value::from_buffer(kernels::conv_weight_grad(&shape, &x.channels_last()?, &dy, precision), &sw))
+                },
                 || bias_grad(g, &bias_shape, &device),
             )
         });
@@ -112,12 +115,16 @@ pub(super) fn conv_transpose(inputs: &[Value], ints: &[i64], cx: &Context<'_>) -
     if device.is_cpu() {
         let bias = b.as_ref().map(Value::host).transpose()?;
         let y = kernels::conv_transpose_forward(&shape, &x.channels_last()?, &w.host()?, bias.as_deref(), precision);
+        let x = x.kept();
         return Out::with(Value::from_channels_last(y, &out_shape), move |g, needs| {
             let dy = g.channels_last()?;
             parts(
                 needs,
                 || Ok(Value::from_channels_last(kernels::conv_transpose_input_grad(&shape, &dy, &w.host()?, precision), &sx)),
-                || Ok(Value::from_buffer(kernels::conv_transpose_weight_grad(&shape, &x.channels_last()?, &dy, precision), &sw)),
+                || {
+                    let x = x;
+                    Ok(Value::from_buffer(kernels::conv_transpose_weight_grad(&shape, &x.channels_last()?, &dy, precision), &sw))
+                },
                 || bias_grad(g, &bias_shape, &device),
             )
         });

@@ -17,8 +17,8 @@ fn leaky_relu(x: &Value, slope: f64, cx: &Context<'_>) -> Result<Out> {
     let device = cx.device.clone();
     if device.is_cpu() {
         let slope = slope as f32;
-        if let Some(y) = x.activated(slope) {
-            let out = y.clone();
+        if let Some(y) = x.activated(slope, cx.training && device.recomputes()) {
+            let out = y.kept();
             return Out::single(y, move |g| g.through_leaky_relu(&out, slope));
         }
         let y = x.leaky_relu(slope)?;

@@ -89,7 +89,8 @@ pub(super) fn run(op: Op, inputs: &[Value], ints: &[i64], floats: &[f64], cx: &C
         Op::Concat => {
             let axis = ints[0] as usize;
             let lengths: Vec<usize> = inputs.iter().map(|v| v.shape()[axis]).collect();
-            Out::with(Value::concat(inputs, axis), move |g, needs| {
+            let joined = if axis == 1 { Value::joined(inputs) } else { Value::concat(inputs, axis) };
+            Out::with(joined, move |g, needs| {
                 let mut start = 0;
                 Ok(lengths
                     .iter()

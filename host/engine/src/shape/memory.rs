@@ -75,32 +75,67 @@ impl<'a> Storage<'a> {
         needs
     }
 
-    /// Peak of a forward with its backward.
-    pub(super) fn training_bytes(&self) -> u64 {
+    /// The values that a device which recomputes has once more on the way back: an activation right behind a norm, and what joins one with others; the second
+    /// are the parts of each of these joins.
+    fn come_again(&self) -> (Vec<bool>, Vec<Vec<usize>>) {
+        let count = self.values.len();
+        let (mut normal, mut again, mut joined) = (vec![false; count], vec![false; count], vec![vec![]; count]);
+        for node in self.nodes {
+            let NodeKind::Op(op) = node.kind else { continue };
+            let (Some(&from), Some(&to)) = (node.inputs.first(), node.outputs.first()) else { continue };
+            match op {
+                Op::InstanceNorm | Op::GroupNorm => normal[to] = true,
+                Op::Relu | Op::LeakyRelu => again[to] = normal[from],
+                Op::Concat if node.ints.first() == Some(&1) && node.inputs.iter().any(|&i| again[i]) => {
+                    again[to] = true;
+                    joined[to] = node.inputs.iter().map(|&i| self.root[i]).collect();
+                }
+                _ => {}
+            }
+        }
+        (again, joined)
+    }
+
+    /// Peak of a forward with its backward; `recomputes` as a device that keeps no activation that comes again.
+    pub(super) fn training_bytes(&self, recomputes: bool) -> u64 {
         let needs = self.gradients();
         let taped = |n: &Node| n.outputs.iter().any(|&o| needs[o]);
+        let (again, joined) = if recomputes { self.come_again() } else { (vec![false; self.values.len()], vec![vec![]; self.values.len()]) };
         // the first node that keeps a storage is the last to need it on the way back
         let mut first: Vec<Option<usize>> = vec![None; self.values.len()];
         let mut extra = vec![0; self.nodes.len()];
         for (n, node) in self.nodes.iter().enumerate().filter(|(_, node)| taped(node)) {
-            for i in self.saved(node) {
+            let parts = node.outputs.first().map_or(&[][..], |&o| &joined[o]);
+            for i in self.saved(node).into_iter().chain(parts.iter().copied()) {
                 first[self.root[i]].get_or_insert(n);
             }
             extra[n] = self.mask(node);
         }
-        let kept: Vec<bool> = first.iter().map(Option::is_some).collect();
+        let kept: Vec<bool> = first.iter().zip(&again).map(|(first, again)| first.is_some() && !again).collect();
 
-        let mut live: u128 = extra.iter().sum();
-        for (i, value) in self.values.iter().enumerate() {
-            let stays = kept[i] || self.outputs.iter().any(|&o| self.root[o] == i) || matches!(value.kind, ValueKind::Input { .. });
-            live += if stays { self.bytes(i) } else { 0 };
-        }
+        let stays =
+            |(i, value): (usize, &Value)| kept[i] || self.outputs.iter().any(|&o| self.root[o] == i) || matches!(value.kind, ValueKind::Input { .. });
+        let mut there: Vec<bool> = self.values.iter().enumerate().map(stays).collect();
+        let mut live = extra.iter().sum::<u128>() + (0..there.len()).filter(|&i| there[i]).map(|i| self.bytes(i)).sum::<u128>();
         let mut has = vec![false; self.values.len()];
         for &o in self.outputs.iter().filter(|&&o| needs[o]) {
             live += if std::mem::replace(&mut has[self.root[o]], true) { 0 } else { self.bytes(self.root[o]) };
         }
         let mut peak = self.forward_peak(&kept, &extra).max(live);
         for (n, node) in self.nodes.iter().enumerate().rev().filter(|(_, node)| taped(node)) {
+            let mut fleeting = 0;
+            for i in self.saved(node).into_iter().map(|i| self.root[i]) {
+                if !std::mem::replace(&mut there[i], true) {
+                    live += self.bytes(i);
+                    fleeting += joined[i].iter().filter(|&&part| !there[part]).map(|&part| self.bytes(part)).sum::<u128>();
+                }
+            }
+            peak = peak.max(live + fleeting);
+            let done = (0..first.len()).filter(|&i| first[i] == Some(n) && there[i]).map(|i| self.bytes(i));
+            let freed = done.sum::<u128>() + extra[n];
+            // what a convolution's weights alone need goes before the input's gradient comes
+            let early = recomputes && matches!(node.kind, NodeKind::Op(Op::Conv | Op::ConvTranspose));
+            live = live.saturating_sub(if early { freed } else { 0 });
             for root in node.inputs.iter().filter(|&&i| needs[i]).map(|&i| self.root[i]) {
                 live += if std::mem::replace(&mut has[root], true) { 0 } else { self.bytes(root) };
             }
@@ -108,8 +143,7 @@ impl<'a> Storage<'a> {
             for &o in &node.outputs {
                 live = live.saturating_sub(if std::mem::replace(&mut has[o], false) { self.bytes(o) } else { 0 });
             }
-            let done = first.iter().enumerate().filter(|&(_, f)| *f == Some(n)).map(|(i, _)| self.bytes(i));
-            live = live.saturating_sub(done.sum::<u128>() + extra[n]);
+            live = live.saturating_sub(if early { 0 } else { freed });
         }
         clamp(peak)
     }

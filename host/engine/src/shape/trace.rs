@@ -101,7 +101,9 @@ pub struct Node {
 /// In training, every result that a backward needs is kept until that backward has run: the output of Exp, Sqrt, Recip,
 /// Tanh, Sigmoid, Relu, LeakyRelu and the softmaxes; nothing for sums, means, moves, Add, Sub, Neg, Affine and average pooling or resizing; indices and conditions
 /// of the operations that have them; a mask for max pooling and dropout; the inputs of all else. A gradient lives from its first
-/// contribution to the backward of the operation that made the tensor.
+/// contribution to the backward of the operation that made the tensor. A device that recomputes does not keep the output of a Relu or LeakyRelu right behind an
+/// instance or group norm, nor that of a Concat of channels with one of these in it (its other parts instead): they are there again from the first backward that
+/// reads them to the last.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trace {
     /// Parameters and buffers, in order of creation.
@@ -122,6 +124,8 @@ pub struct Trace {
     pub differentiable: bool,
     /// Peak memory of forward and backward, in bytes.
     pub activation_bytes: u64,
+    /// As `activation_bytes`, on a device that computes activations once more (see [`crate::Device::recomputing`]).
+    pub recomputing_bytes: u64,
     /// Peak memory of a forward without gradients, in bytes.
     pub inference_bytes: u64,
     /// Floating-point operations of the forward (see [`flops`]); custom operations count nothing.
@@ -161,7 +165,8 @@ impl Trace {
         let Record { parameters, values, nodes, constants, .. } = record;
         let trainable: Vec<bool> = parameters.iter().map(|p| p.trainable).collect();
         let storage = Storage::new(&values, &nodes, &trainable, &outputs);
-        let (activation_bytes, inference_bytes) = (storage.training_bytes(), storage.inference_bytes());
+        let ([activation_bytes, recomputing_bytes], inference_bytes) =
+            ([false, true].map(|again| storage.training_bytes(again)), storage.inference_bytes());
         let needs = storage.gradients();
         let (mut total, mut convs) = (0u64, 0u64);
         for node in &nodes {
@@ -180,6 +185,7 @@ impl Trace {
             differentiable: outputs.iter().all(|&o| needs[o]),
             output_values: outputs,
             activation_bytes,
+            recomputing_bytes,
             inference_bytes,
             flops: total,
             conv_output_elements: convs / batch.max(1) as u64,

@@ -1,5 +1,5 @@
 //! Values that are computed when somebody looks at them: what comes in between a norm and the activation behind it, forward and
-//! back. Mostly nobody looks, and the two are one pass.
+//! back. Mostly nobody looks, and the two are one pass. And values that are computed once more on the way back, instead of being kept for it.
 
 use super::Value;
 use crate::kernels::{self, Buffer};
@@ -8,10 +8,14 @@ use plugin_api::Result;
 use std::sync::{Arc, OnceLock};
 
 /// Makes a result (B, spatial..., C) with a leaky ReLU of some slope behind it; slope 1 for the result itself.
-type Norm = Box<dyn Fn(f32) -> Buffer + Send + Sync>;
+type Norm = Arc<dyn Fn(f32) -> Buffer + Send + Sync>;
 
 enum Recipe {
     Norm(Norm),
+    /// A norm's result with a leaky ReLU of this slope behind it.
+    Activated(Norm, f32),
+    /// Channels side by side.
+    Joined(Vec<Value>),
     /// The gradient before a leaky ReLU of this slope, from that behind it; `alone` makes it (B, spatial..., C).
     Gradient {
         behind: Box<Value>,
@@ -25,6 +29,8 @@ enum Recipe {
 pub(super) enum Raw {
     Ready(DispatchTensor),
     Later(Arc<Later>),
+    /// There now, and to be had once more.
+    Again(DispatchTensor, Arc<Later>),
 }
 
 pub(super) struct Later {
@@ -37,15 +43,14 @@ impl Raw {
     /// The tensor, computed now if it has not been.
     pub(super) fn tensor(&self) -> &DispatchTensor {
         let later = match self {
-            Raw::Ready(tensor) => return tensor,
+            Raw::Ready(tensor) | Raw::Again(tensor, _) => return tensor,
             Raw::Later(later) => later,
         };
-        later.tensor.get_or_init(|| {
-            let values = match &later.recipe {
-                Recipe::Norm(norm) => norm(1.0),
-                Recipe::Gradient { alone, .. } => alone(),
-            };
-            Value::from_channels_last(values, &later.shape).raw()
+        later.tensor.get_or_init(|| match &later.recipe {
+            Recipe::Norm(norm) => Value::from_channels_last(norm(1.0), &later.shape).raw(),
+            Recipe::Activated(norm, slope) => Value::from_channels_last(norm(*slope), &later.shape).raw(),
+            Recipe::Joined(parts) => Value::concat(&parts.iter().map(Value::fleeting).collect::<Vec<_>>(), 1).raw(),
+            Recipe::Gradient { alone, .. } => Value::from_channels_last(alone(), &later.shape).raw(),
         })
     }
 
@@ -58,29 +63,78 @@ impl Raw {
     }
 }
 
+impl Later {
+    fn new(recipe: Recipe, shape: &[usize]) -> Arc<Self> {
+        Arc::new(Later { recipe, shape: shape.to_vec(), tensor: OnceLock::new() })
+    }
+}
+
 impl Value {
     fn later(recipe: Recipe, shape: &[usize]) -> Self {
-        let later = Later { recipe, shape: shape.to_vec(), tensor: OnceLock::new() };
-        Value { raw: Raw::Later(Arc::new(later)), shape: shape.to_vec(), dtype: plugin_api::DType::Float }
+        Value { raw: Raw::Later(Later::new(recipe, shape)), shape: shape.to_vec(), dtype: plugin_api::DType::Float }
+    }
+
+    /// This value, which `recipe` gives once more.
+    fn again(self, recipe: Recipe) -> Self {
+        let later = Later::new(recipe, &self.shape);
+        Value { raw: Raw::Again(self.raw(), later), ..self }
+    }
+
+    /// What a way back holds of this value: only how to come by it, where that is known.
+    pub(crate) fn kept(&self) -> Value {
+        match &self.raw {
+            Raw::Again(_, later) => Value { raw: Raw::Later(later.clone()), ..self.clone() },
+            _ => self.clone(),
+        }
+    }
+
+    /// This value for a moment: one that comes again is made, and made once more for the next who wants it.
+    fn fleeting(&self) -> Value {
+        match self.raw.recipe() {
+            Some(Recipe::Activated(norm, slope)) => Self::from_channels_last(norm(*slope), &self.shape),
+            _ => self.clone(),
+        }
+    }
+
+    /// Whether it is to be had once more without being kept.
+    fn comes_again(&self) -> bool {
+        matches!(&self.raw, Raw::Again(..))
+    }
+
+    /// Channels of several values side by side (axis 1), to be joined once more on the way back where one of them comes again.
+    pub(crate) fn joined(parts: &[Value]) -> Value {
+        let joined = Self::concat(parts, 1);
+        if !parts.iter().any(Value::comes_again) {
+            return joined;
+        }
+        joined.again(Recipe::Joined(parts.iter().map(Value::kept).collect()))
     }
 
     /// A norm's result, to be computed with the activation behind it or alone. `norm` takes the activation's slope and gives (B, spatial..., C).
     pub(crate) fn normal(shape: &[usize], norm: impl Fn(f32) -> Buffer + Send + Sync + 'static) -> Self {
-        Self::later(Recipe::Norm(Box::new(norm)), shape)
+        Self::later(Recipe::Norm(Arc::new(norm)), shape)
     }
 
-    /// This norm's result with a leaky ReLU behind it, where it is one that nobody has looked at.
-    pub(crate) fn activated(&self, slope: f32) -> Option<Value> {
-        match self.raw.recipe()? {
-            Recipe::Norm(norm) => Some(Self::from_channels_last(norm(slope), &self.shape)),
-            Recipe::Gradient { .. } => None,
-        }
+    /// This norm's result with a leaky ReLU behind it, where it is one that nobody has looked at; `recomputes`: it comes again.
+    pub(crate) fn activated(&self, slope: f32, recomputes: bool) -> Option<Value> {
+        let Recipe::Norm(norm) = self.raw.recipe()? else { return None };
+        let value = Self::from_channels_last(norm(slope), &self.shape);
+        Some(if recomputes { value.again(Recipe::Activated(norm.clone(), slope)) } else { value })
     }
 
     /// The gradient before a leaky ReLU, from this one behind it and the activation's `output`, to be computed with the norm's or alone.
     pub(crate) fn through_leaky_relu(&self, output: &Value, slope: f32) -> Result<Value> {
-        let (y, dy) = (output.channels_last()?, self.channels_last()?);
-        let alone = Box::new(move || kernels::leaky_relu_grad(&y, &dy, slope));
+        let dy = self.channels_last()?;
+        let alone: Box<dyn Fn() -> Buffer + Send + Sync> = match output.raw.recipe() {
+            Some(Recipe::Activated(norm, slope)) => {
+                let (norm, slope) = (norm.clone(), *slope);
+                Box::new(move || kernels::leaky_relu_grad(&norm(slope), &dy, slope))
+            }
+            _ => {
+                let y = output.channels_last()?;
+                Box::new(move || kernels::leaky_relu_grad(&y, &dy, slope))
+            }
+        };
         Ok(Self::later(Recipe::Gradient { behind: Box::new(self.clone()), slope, alone }, &self.shape))
     }
 

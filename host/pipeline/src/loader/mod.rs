@@ -21,10 +21,17 @@ pub use workers::{worker_threads, worker_threads_from};
 use crate::error::Result;
 use draw::Draw;
 use queue::Queue;
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 /// Makes batches of a set of cases.
-pub struct Loader(Source);
+pub struct Loader {
+    source: Source,
+    /// Waiting for batches so far, or making them, where nobody does ahead.
+    waited: Duration,
+}
 
 enum Source {
     /// Threads that make batches before they are asked for.
@@ -44,7 +51,7 @@ impl Loader {
     pub fn new(dataset: Arc<Dataset>, keys: Vec<String>, spec: LoaderSpec) -> Result<Self> {
         let workers = spec.workers;
         let draw = Arc::new(Draw::new(dataset, keys, spec)?);
-        Ok(Self(if workers > 0 { Source::Ahead(Queue::start(&draw, workers)?) } else { Source::Asked(draw) }))
+        Ok(Self::of(if workers > 0 { Source::Ahead(Queue::start(&draw, workers)?) } else { Source::Asked(draw) }))
     }
 
     /// A loader that loads nothing: one batch of random values and labels for a task with so many image `channels` and `labels`.
@@ -52,7 +59,16 @@ impl Loader {
     /// # Errors
     /// The loss's `prepare` fails, or the settings do not fit together.
     pub fn synthetic(spec: &LoaderSpec, channels: usize, labels: usize) -> Result<Self> {
-        Ok(Self(Source::Same(Box::new(synthetic::batch(spec, channels, labels)?))))
+        Ok(Self::of(Source::Same(Box::new(synthetic::batch(spec, channels, labels)?))))
+    }
+
+    fn of(source: Source) -> Self {
+        Self { source, waited: Duration::ZERO }
+    }
+
+    /// How long whoever took batches waited for them since this was last asked.
+    pub fn waited(&mut self) -> Duration {
+        std::mem::take(&mut self.waited)
     }
 
     /// The batches of an epoch, in order. Once they are all taken, the threads go on with the next epoch's.
@@ -62,7 +78,7 @@ impl Loader {
 
     /// The batches of an epoch of `iterations`, beginning with `first`.
     pub fn epoch_from(&mut self, epoch: u64, first: u64, iterations: u64) -> Epoch<'_> {
-        if let (Source::Ahead(queue), true) = (&self.0, first < iterations) {
+        if let (Source::Ahead(queue), true) = (&self.source, first < iterations) {
             queue.seek(epoch, first, iterations);
         }
         Epoch { loader: self, epoch, next: first, iterations }
@@ -87,11 +103,14 @@ impl Iterator for Epoch<'_> {
         }
         let iteration = self.next;
         self.next += 1;
-        match &self.loader.0 {
+        let start = Instant::now();
+        let batch = match &self.loader.source {
             Source::Ahead(queue) => Some(queue.take()),
             Source::Asked(draw) => draw.batch(self.epoch, iteration, &|| false),
             Source::Same(batch) => Some(Ok((**batch).clone())),
-        }
+        };
+        self.loader.waited += start.elapsed();
+        batch
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

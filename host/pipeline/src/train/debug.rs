@@ -19,6 +19,7 @@ pub(super) fn write(path: &Path, run: &Run<'_>, split: &Split) -> Result<()> {
             "device": run.options.devices.lead().name(),
             "devices": run.options.devices.names(),
             "precision": run.options.devices.lead().precision().name(),
+            "recompute": run.options.devices.lead().recomputes(),
             "seed": run.seed,
             "command": run.options.command,
             "network": parts.architecture_name,

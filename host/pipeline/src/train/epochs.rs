@@ -33,6 +33,9 @@ const SOON: usize = 6;
 /// ... if there are so many at least.
 const MANY: usize = 20;
 
+/// The part of an epoch's time that waiting for batches may take before the log says what to do.
+const SLOW_LOADER: f64 = 0.2;
+
 /// The time of the first iterations of a run.
 #[derive(Default)]
 struct Pace {
@@ -59,6 +62,13 @@ impl Pace {
         let left = epochs - run.epoch;
         journal.line(&format!("an epoch will take about {}, the {left} that are left about {}", time(epoch), time(epoch * left as f64)))
     }
+}
+
+/// How an epoch of so many seconds was shared between waiting for batches and computing.
+fn share(waited: f64, seconds: f64) -> String {
+    let part = waited / seconds.max(1e-3);
+    let slow = if part > SLOW_LOADER { "; the loader is slow: more threads (nnUNet_n_proc_DA) or a faster disk may help" } else { "" };
+    format!("waited {waited:.2} s of it for batches ({:.0} %){slow}", part * 100.0)
 }
 
 impl Run<'_> {
@@ -178,11 +188,16 @@ impl Run<'_> {
                     return self.stop(journal).map(Some);
                 }
             }
+            let mut waited = training.waited();
             let (val_loss, dice) = match &mut validation {
-                Some(loader) => self.validation_epoch(loader, observer).map_err(|error| self.rescued(error))?,
+                Some(loader) => {
+                    let ended = self.validation_epoch(loader, observer).map_err(|error| self.rescued(error))?;
+                    waited += loader.waited();
+                    ended
+                }
                 None => (f64::NAN, vec![]),
             };
-            self.end_epoch(start, lr, val_loss, dice, journal)?;
+            self.end_epoch(start, waited, lr, val_loss, dice, journal)?;
             if self.asked_to_stop()? && self.epoch < self.settings.epochs {
                 return self.stop(journal).map(Some);
             }
@@ -245,7 +260,7 @@ impl Run<'_> {
         Ok((losses.iter().sum::<f64>() / losses.len() as f64, dice.per_class()))
     }
 
-    fn end_epoch(&mut self, start: f64, lr: f64, val_loss: f64, dice: Vec<f64>, journal: &mut Journal<'_>) -> Result<()> {
+    fn end_epoch(&mut self, start: f64, waited: Duration, lr: f64, val_loss: f64, dice: Vec<f64>, journal: &mut Journal<'_>) -> Result<()> {
         let train_loss = self.losses.iter().map(|&l| f64::from(l)).sum::<f64>() / self.losses.len().max(1) as f64;
         let mean = nanmean(&dice);
         let ema = match self.logging.ema_fg_dice.last() {
@@ -265,7 +280,9 @@ impl Run<'_> {
         journal.line(&format!("train_loss {train_loss:.4}"))?;
         journal.line(&format!("val_loss {val_loss:.4}"))?;
         journal.line(&format!("Pseudo dice [{}]", dice.iter().map(|d| format!("{d:.4}")).collect::<Vec<_>>().join(", ")))?;
-        journal.line(&format!("Epoch time: {:.2} s", now() - start))?;
+        let seconds = now() - start;
+        journal.line(&format!("Epoch time: {seconds:.2} s"))?;
+        journal.line(&share(waited.as_secs_f64(), seconds))?;
         self.record()?;
         self.epoch += 1;
         (self.iteration, self.losses) = (0, vec![]);

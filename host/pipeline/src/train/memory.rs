@@ -40,7 +40,8 @@ pub(super) fn step_bytes(trace: &Trace, settings: &Settings, devices: &Devices) 
     let (samples, replicas) = if devices.lead().is_cpu() { (batch, count) } else { (batch.div_ceil(count), 1) };
     let parameters = trace.parameter_count() * 4 * (2 * replicas + averages(settings));
     let gathered = if count > 1 { logits.saturating_mul(batch) } else { 0 };
-    trace.activation_bytes.saturating_mul(samples).saturating_add(parameters).saturating_add(gathered)
+    let activations = if devices.lead().recomputes() { trace.recomputing_bytes } else { trace.activation_bytes };
+    activations.saturating_mul(samples).saturating_add(parameters).saturating_add(gathered)
 }
 
 /// Bytes of a checkpoint: of each parameter its value and the optimizer's averages.
@@ -72,13 +73,15 @@ pub(super) fn check(parts: &Parts, settings: &Settings, options: &TrainOptions) 
     if needed <= room {
         return Ok(());
     }
+    let less = step_bytes(&parts.trace, settings, &options.devices.clone().recomputing(true));
+    let recompute = if less <= room { format!("add --recompute (then it takes {:.2} GiB), ", memory::gib(less)) } else { String::new() };
     let (needed, room, trainer) = (memory::gib(needed), memory::gib(room), &options.trainer);
     let devices = match options.devices.count() {
         1 => String::new(),
         count => format!(" on {count} devices"),
     };
     Err(Error::invalid(format!(
-        "a training step of config {trainer} takes {needed:.2} GiB for {} patches of {:?} voxels{devices}, {whose} {room:.2} GiB; lower batch_size or \
+        "a training step of config {trainer} takes {needed:.2} GiB for {} patches of {:?} voxels{devices}, {whose} {room:.2} GiB; {recompute}lower batch_size or \
          patch_size in the plans, plan anew with `plan_experiment -tr {trainer} -gpu_memory_target {room:.1}`, or say with -gpu_memory_target \
          what it may take",
         settings.batch_size,

@@ -30,5 +30,6 @@ pub(super) fn describe(device: &Device) -> Result<(String, Vec<String>)> {
         Precision::F32 => "numbers are float32",
         Precision::Mixed => "numbers are float32, convolutions multiply bfloat16 where that is faster (mixed precision)",
     };
-    Ok((format!("{numbers}, {compiled}"), warnings))
+    let again = if device.recomputes() { ", cheap activations are computed twice instead of kept" } else { "" };
+    Ok((format!("{numbers}, {compiled}{again}"), warnings))
 }
