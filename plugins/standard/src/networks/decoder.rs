@@ -44,8 +44,13 @@ impl<S: Stage> Decoder<S> {
     pub(super) fn forward(&self, mut encoded: Vec<Tensor>) -> Result<Vec<Tensor>> {
         let Some(mut x) = encoded.pop() else { bail!("the encoder gave no output") };
         let mut logits = Vec::with_capacity(self.steps.len());
-        for (step, skip) in self.steps.iter().zip(encoded.iter().rev()) {
-            x = step.stage.forward(&Tensor::concat(&[&step.up.forward(&x), skip], 1));
+        for step in &self.steps {
+            let Some(skip) = encoded.pop() else { bail!("the encoder gave fewer outputs than there are steps up") };
+            x = step.up.forward(&x);
+            let joined = Tensor::concat(&[&x, &skip], 1);
+            // what the stage does not need gives its memory back before it runs
+            drop((x, skip));
+            x = step.stage.forward(&joined);
             logits.push(step.head.forward(&x));
         }
         logits.reverse();
