@@ -1,6 +1,8 @@
-//! Where tensors live, and how precisely it multiplies: the processor, or CUDA devices, chosen at run time.
+//! Where tensors live, and how precisely it multiplies: the processor, or GPUs, chosen at run time.
 
 use crate::error::{Error, Result};
+#[cfg(feature = "gpu")]
+use crate::gpu;
 use crate::kernels;
 use burn::backend::{Dispatch, DispatchDevice, get_device_settings};
 use burn::tensor::{BoolDType, Device as BurnDevice};
@@ -50,7 +52,7 @@ impl Device {
         Device { name: "flex".into(), ..Self::cpu() }
     }
 
-    /// `cpu`, `cuda`, `cuda:N`, or `auto` (CUDA where there is a device, else the processor).
+    /// `cpu`, `cuda`, `cuda:N`, or `auto` (CUDA where there is a device, else the processor). For checks also `flex` and `wgpu`.
     ///
     /// # Errors
     /// The name is unknown, or there is no such device; the error says what is missing.
@@ -60,6 +62,7 @@ impl Device {
             "flex" => Ok(Self::flex()),
             "auto" => Ok(Self::cuda(0).unwrap_or_else(|_| Self::cpu())),
             "cuda" => Self::cuda(0),
+            "wgpu" => Self::wgpu(),
             "mps" => Err(Error::Device("mps is not supported; -device takes cpu, cuda, cuda:N or auto".into())),
             other => match other.strip_prefix("cuda:").map(str::parse) {
                 Some(Ok(index)) => Self::cuda(index),
@@ -70,8 +73,13 @@ impl Device {
 
     #[cfg(feature = "cuda")]
     fn cuda(index: usize) -> Result<Self> {
-        crate::cuda::available().map_err(Error::Device)?;
-        let found = crate::cuda::count();
+        let found = gpu::count(burn::tensor::DeviceType::Cuda);
+        if found == 0 {
+            return Err(Error::Device(
+                "no CUDA device was found: the NVIDIA driver (libcuda.so.1) is missing or shows no GPU; install the driver and NVRTC, or use -device cpu"
+                    .into(),
+            ));
+        }
         if index >= found {
             return Err(Error::Device(format!("cuda:{index} does not exist: {found} CUDA device(s) found, numbered from 0")));
         }
@@ -83,15 +91,31 @@ impl Device {
         Err(Error::Device("this binary was built without CUDA; use -device cpu, or a release archive (built with --features cuda)".into()))
     }
 
+    /// The first GPU that Vulkan shows; Mesa's software one (lavapipe) where there is no other.
+    #[cfg(feature = "wgpu")]
+    fn wgpu() -> Result<Self> {
+        if gpu::count(burn::tensor::DeviceType::Wgpu) == 0 {
+            return Err(Error::Device("Vulkan shows no GPU; install a driver, or mesa-vulkan-drivers for one in software".into()));
+        }
+        let device = BurnDevice::wgpu(burn::tensor::DeviceKind::DefaultDevice);
+        Ok(Device { raw: device.as_dispatch().clone(), name: "wgpu".into(), precision: Precision::F32 })
+    }
+
+    #[cfg(not(feature = "wgpu"))]
+    fn wgpu() -> Result<Self> {
+        Err(Error::Device("this binary was built without wgpu, which is for checks of GPU kernels (--features host/wgpu); use -device cpu".into()))
+    }
+
     /// The name, e.g. `cuda:0`.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The same device with another precision; a processor that cannot multiply bf16 stays with f32.
+    /// The same device with another precision; one that cannot multiply bf16 stays with f32.
     #[must_use]
     pub fn with_precision(self, precision: Precision) -> Self {
-        let precision = if self.is_cpu() && !kernels::multiplies_bf16() { Precision::F32 } else { precision };
+        let only_f32 = (self.is_cpu() && !kernels::multiplies_bf16()) || self.name == "wgpu";
+        let precision = if only_f32 { Precision::F32 } else { precision };
         Device { precision, ..self }
     }
 
@@ -103,6 +127,11 @@ impl Device {
     /// Whether this is the processor, or a part of it.
     pub fn is_cpu(&self) -> bool {
         self.name.starts_with("cpu")
+    }
+
+    /// Whether it is a GPU, which runs the kernels in `gpu`.
+    pub(crate) fn is_gpu(&self) -> bool {
+        cfg!(feature = "gpu") && !self.is_cpu() && self.name != "flex"
     }
 
     pub(crate) fn raw(&self) -> &DispatchDevice {

@@ -2,26 +2,25 @@
 //! back. Mostly nobody looks, and the two are one pass.
 
 use super::Value;
-use crate::kernels::{self, Buffer};
 use burn::backend::DispatchTensor;
-use plugin_api::Result;
 use std::sync::{Arc, OnceLock};
 
-/// Makes a result (B, spatial..., C) with a leaky ReLU of some slope behind it; slope 1 for the result itself.
-type Norm = Box<dyn Fn(f32) -> Buffer + Send + Sync>;
+/// Makes a result with a leaky ReLU of some slope behind it; slope 1 for the result itself.
+type Norm = Box<dyn Fn(f32) -> Value + Send + Sync>;
 
 enum Recipe {
     Norm(Norm),
-    /// The gradient before a leaky ReLU of this slope, from that behind it; `alone` makes it (B, spatial..., C).
+    /// The gradient before a leaky ReLU of this slope, from that behind it; `alone` makes it.
     Gradient {
         behind: Box<Value>,
         slope: f32,
-        alone: Box<dyn Fn() -> Buffer + Send + Sync>,
+        alone: Box<dyn Fn() -> Value + Send + Sync>,
     },
 }
 
 /// A tensor, or how to come by it.
 #[derive(Clone)]
+#[allow(clippy::large_enum_variant, reason = "nearly every value is a tensor")]
 pub(super) enum Raw {
     Ready(DispatchTensor),
     Later(Arc<Later>),
@@ -29,7 +28,6 @@ pub(super) enum Raw {
 
 pub(super) struct Later {
     recipe: Recipe,
-    shape: Vec<usize>,
     tensor: OnceLock<DispatchTensor>,
 }
 
@@ -41,11 +39,11 @@ impl Raw {
             Raw::Later(later) => later,
         };
         later.tensor.get_or_init(|| {
-            let values = match &later.recipe {
+            let value = match &later.recipe {
                 Recipe::Norm(norm) => norm(1.0),
                 Recipe::Gradient { alone, .. } => alone(),
             };
-            Value::from_channels_last(values, &later.shape).raw()
+            value.raw()
         })
     }
 
@@ -60,28 +58,26 @@ impl Raw {
 
 impl Value {
     fn later(recipe: Recipe, shape: &[usize]) -> Self {
-        let later = Later { recipe, shape: shape.to_vec(), tensor: OnceLock::new() };
+        let later = Later { recipe, tensor: OnceLock::new() };
         Value { raw: Raw::Later(Arc::new(later)), shape: shape.to_vec(), dtype: plugin_api::DType::Float }
     }
 
-    /// A norm's result, to be computed with the activation behind it or alone. `norm` takes the activation's slope and gives (B, spatial..., C).
-    pub(crate) fn normal(shape: &[usize], norm: impl Fn(f32) -> Buffer + Send + Sync + 'static) -> Self {
+    /// A norm's result, to be computed with the activation behind it or alone. `norm` takes the activation's slope.
+    pub(crate) fn normal(shape: &[usize], norm: impl Fn(f32) -> Value + Send + Sync + 'static) -> Self {
         Self::later(Recipe::Norm(Box::new(norm)), shape)
     }
 
     /// This norm's result with a leaky ReLU behind it, where it is one that nobody has looked at.
     pub(crate) fn activated(&self, slope: f32) -> Option<Value> {
         match self.raw.recipe()? {
-            Recipe::Norm(norm) => Some(Self::from_channels_last(norm(slope), &self.shape)),
+            Recipe::Norm(norm) => Some(norm(slope)),
             Recipe::Gradient { .. } => None,
         }
     }
 
-    /// The gradient before a leaky ReLU, from this one behind it and the activation's `output`, to be computed with the norm's or alone.
-    pub(crate) fn through_leaky_relu(&self, output: &Value, slope: f32) -> Result<Value> {
-        let (y, dy) = (output.channels_last()?, self.channels_last()?);
-        let alone = Box::new(move || kernels::leaky_relu_grad(&y, &dy, slope));
-        Ok(Self::later(Recipe::Gradient { behind: Box::new(self.clone()), slope, alone }, &self.shape))
+    /// The gradient before a leaky ReLU, from this one behind it, to be computed with the norm's or by `alone`.
+    pub(crate) fn through_leaky_relu(&self, slope: f32, alone: impl Fn() -> Value + Send + Sync + 'static) -> Value {
+        Self::later(Recipe::Gradient { behind: Box::new(self.clone()), slope, alone: Box::new(alone) }, &self.shape)
     }
 
     /// The gradient behind the leaky ReLU and its slope, where this is one before it that nobody has looked at; else this one and 1.
