@@ -1,6 +1,8 @@
-//! Where tensors live, and how precisely it multiplies: the processor, or CUDA devices, chosen at run time.
+//! Where tensors live, and how precisely it multiplies: the processor, or GPUs, chosen at run time.
 
 use crate::error::{Error, Result};
+#[cfg(feature = "gpu")]
+use crate::gpu;
 use crate::kernels;
 use burn::backend::{Dispatch, DispatchDevice, get_device_settings};
 use burn::tensor::{BoolDType, Device as BurnDevice};
@@ -51,7 +53,7 @@ impl Device {
         Device { name: "flex".into(), ..Self::cpu() }
     }
 
-    /// `cpu`, `cuda`, `cuda:N`, or `auto` (CUDA where there is a device, else the processor).
+    /// `cpu`, `cuda`, `cuda:N`, or `auto` (CUDA where there is a device, else the processor). For checks also `flex` and `wgpu`.
     ///
     /// # Errors
     /// The name is unknown, or there is no such device; the error says what is missing.
@@ -61,6 +63,7 @@ impl Device {
             "flex" => Ok(Self::flex()),
             "auto" => Ok(Self::cuda(0).unwrap_or_else(|_| Self::cpu())),
             "cuda" => Self::cuda(0),
+            "wgpu" => Self::wgpu(),
             "mps" => Err(Error::Device("mps is not supported; -device takes cpu, cuda, cuda:N or auto".into())),
             other => match other.strip_prefix("cuda:").map(str::parse) {
                 Some(Ok(index)) => Self::cuda(index),
@@ -71,8 +74,13 @@ impl Device {
 
     #[cfg(feature = "cuda")]
     fn cuda(index: usize) -> Result<Self> {
-        crate::cuda::available().map_err(Error::Device)?;
-        let found = crate::cuda::count();
+        let found = gpu::count(burn::tensor::DeviceType::Cuda);
+        if found == 0 {
+            return Err(Error::Device(
+                "no CUDA device was found: the NVIDIA driver (libcuda.so.1) is missing or shows no GPU; install the driver and NVRTC, or use -device cpu"
+                    .into(),
+            ));
+        }
         if index >= found {
             return Err(Error::Device(format!("cuda:{index} does not exist: {found} CUDA device(s) found, numbered from 0")));
         }
@@ -89,15 +97,31 @@ impl Device {
         Err(Error::Device("this binary was built without CUDA; use -device cpu, or a release archive (built with --features cuda)".into()))
     }
 
+    /// The first GPU that Vulkan shows; Mesa's software one (lavapipe) where there is no other.
+    #[cfg(feature = "wgpu")]
+    fn wgpu() -> Result<Self> {
+        if gpu::count(burn::tensor::DeviceType::Wgpu) == 0 {
+            return Err(Error::Device("Vulkan shows no GPU; install a driver, or mesa-vulkan-drivers for one in software".into()));
+        }
+        let device = BurnDevice::wgpu(burn::tensor::DeviceKind::DefaultDevice);
+        Ok(Device { raw: device.as_dispatch().clone(), name: "wgpu".into(), precision: Precision::F32, recomputes: false })
+    }
+
+    #[cfg(not(feature = "wgpu"))]
+    fn wgpu() -> Result<Self> {
+        Err(Error::Device("this binary was built without wgpu, which is for checks of GPU kernels (--features host/wgpu); use -device cpu".into()))
+    }
+
     /// The name, e.g. `cuda:0`.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The same device with another precision; a processor that cannot multiply bf16 stays with f32.
+    /// The same device with another precision; one that cannot multiply bf16 stays with f32.
     #[must_use]
     pub fn with_precision(self, precision: Precision) -> Self {
-        let precision = if self.is_cpu() && !kernels::multiplies_bf16() { Precision::F32 } else { precision };
+        let only_f32 = (self.is_cpu() && !kernels::multiplies_bf16()) || self.name == "wgpu";
+        let precision = if only_f32 { Precision::F32 } else { precision };
         Device { precision, ..self }
     }
 
@@ -107,7 +131,7 @@ impl Device {
     }
 
     /// The same device, on which a training keeps no activation that a pass over memory gives again (those behind norms, and what joins them), but computes it once
-    /// more on the way back: about half the memory for a few per cent of the time, and the same numbers. On the processor; elsewhere it changes nothing.
+    /// more on the way back: a fifth less memory for a few per cent of the time, and the same numbers. On the processor; elsewhere it changes nothing.
     #[must_use]
     pub fn recomputing(self, recomputes: bool) -> Self {
         Device { recomputes, ..self }
@@ -121,6 +145,12 @@ impl Device {
     /// Whether this is the processor, or a part of it.
     pub fn is_cpu(&self) -> bool {
         self.name.starts_with("cpu")
+    }
+
+    /// Whether it is a GPU, which runs the kernels in `gpu`.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn is_gpu(&self) -> bool {
+        !self.is_cpu() && self.name != "flex"
     }
 
     pub(crate) fn raw(&self) -> &DispatchDevice {

@@ -6,10 +6,10 @@
 //! assert!(device.is_cpu());
 //! ```
 
-#[cfg(feature = "cuda")]
-mod cuda;
 mod device;
 mod error;
+#[cfg(feature = "gpu")]
+mod gpu;
 mod group;
 pub mod kernels;
 mod log;

@@ -43,6 +43,11 @@ pub use sgd::{Sgd, sum_of_squares};
 pub use shape::ConvShape;
 pub use softmax::Middle;
 pub use transpose::{channels_first, channels_last};
+#[cfg(feature = "gpu")]
+pub(crate) use {
+    pool::{Window, Windows},
+    resize::{Blend, linear, nearest},
+};
 
 #[cfg(test)]
 mod tests;

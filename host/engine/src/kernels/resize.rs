@@ -29,13 +29,14 @@ pub fn resize_linear_grad(rows: usize, input: [usize; 3], output: [usize; 3], al
 
 /// An output voxel along one axis: `(1 - weight) x[low] + weight x[high]`.
 #[derive(Clone, Copy)]
-struct Blend {
-    low: usize,
-    high: usize,
-    weight: f32,
+pub(crate) struct Blend {
+    pub(crate) low: usize,
+    pub(crate) high: usize,
+    pub(crate) weight: f32,
 }
 
-fn nearest(from: usize, to: usize, exact: bool) -> Vec<Blend> {
+/// The blends of [`resize_nearest`].
+pub(crate) fn nearest(from: usize, to: usize, exact: bool) -> Vec<Blend> {
     let scale = from as f32 / to as f32;
     (0..to)
         .map(|i| {
@@ -46,7 +47,8 @@ fn nearest(from: usize, to: usize, exact: bool) -> Vec<Blend> {
         .collect()
 }
 
-fn linear(from: usize, to: usize, align_corners: bool) -> Vec<Blend> {
+/// The blends of [`resize_linear`].
+pub(crate) fn linear(from: usize, to: usize, align_corners: bool) -> Vec<Blend> {
     let scale = match (align_corners, to) {
         (true, 0 | 1) => 0.0,
         (true, _) => (from - 1) as f32 / (to - 1) as f32,

@@ -1,7 +1,7 @@
 //! Element-wise operations.
 
 use super::{Context, Out, reduce::sum_to};
-use crate::{shape::broadcast, value::Value};
+use crate::{device::Device, shape::broadcast, value::Value};
 use plugin_api::{DType, Op, Result};
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
@@ -12,21 +12,33 @@ fn normal(x: &Value) -> (Value, Value) {
     (cdf, density)
 }
 
-/// Leaky ReLU, in one pass on the processor; its way back needs only the output.
+/// What a leaky ReLU multiplies with, told from its input or its output.
+fn leaky_factor(of: &Value, slope: f64, device: &Device) -> Value {
+    of.mask(Op::Greater, 0.0, device).scale(1.0 - slope).shift(slope)
+}
+
+/// Leaky ReLU: one pass with the norm before it, or on the processor one of its own. Its way back needs only the output.
 fn leaky_relu(x: &Value, slope: f64, cx: &Context<'_>) -> Result<Out> {
     let device = cx.device.clone();
-    if device.is_cpu() {
-        let slope = slope as f32;
-        if let Some(y) = x.activated(slope, cx.training && device.recomputes()) {
-            let out = y.kept();
-            return Out::single(y, move |g| g.through_leaky_relu(&out, slope));
-        }
-        let y = x.leaky_relu(slope)?;
-        let out = y.clone();
-        return Out::single(y, move |g| g.before_leaky_relu(&out, slope));
+    let narrow = slope as f32;
+    if let Some(y) = x.activated(narrow, cx.training && device.recomputes()) {
+        let out = y.kept();
+        return Out::single(y, move |g| {
+            let behind = g.clone();
+            let alone = move || {
+                let out = out.fleeting();
+                let kernel = if device.is_cpu() { behind.before_leaky_relu(&out, narrow).ok() } else { None };
+                kernel.unwrap_or_else(|| behind.mul(&leaky_factor(&out, slope, &device)))
+            };
+            Ok(g.through_leaky_relu(narrow, alone))
+        });
     }
-    let positive = x.mask(Op::Greater, 0.0, &device);
-    let factor = positive.scale(1.0 - slope).shift(slope);
+    if device.is_cpu() {
+        let y = x.leaky_relu(narrow)?;
+        let out = y.clone();
+        return Out::single(y, move |g| g.before_leaky_relu(&out, narrow));
+    }
+    let factor = leaky_factor(x, slope, &device);
     Out::single(x.mul(&factor), move |g| Ok(g.mul(&factor)))
 }
 

@@ -1,4 +1,4 @@
-//! Normalisations. On the processor instance and group norm take two passes, the activation behind them none; elsewhere they are composed.
+//! Normalisations. On the processor and on GPUs instance and group norm take two passes, the activation behind them none; else they are composed.
 
 use super::{Context, Out, reduce::sum_axes};
 use crate::{device::Device, kernels::Norm, value::Value};
@@ -65,8 +65,12 @@ fn grouped_on_cpu(inputs: &[Value], groups: usize, eps: f64, device: Device) -> 
     let shift = inputs.get(2).map(Value::to_vec).transpose()?;
     let stats = norm.statistics(&x.channels_last()?);
     let y = {
-        let (x, stats, scale, shift) = (x.channels_last()?, stats.clone(), scale.clone(), shift.clone());
-        Value::normal(&shape, move |slope| Norm { slope, ..norm }.forward(&x, &stats, scale.as_deref(), shift.as_deref()))
+        let (x, stats, scale, shift, shape) = (x.channels_last()?, stats.clone(), scale.clone(), shift.clone(), shape.clone());
+        let normal = move |slope| {
+            let y = Norm { slope, ..norm }.forward(&x, &stats, scale.as_deref(), shift.as_deref());
+            Value::from_channels_last(y, &shape)
+        };
+        Value::normal(inputs[0].shape(), normal)
     };
     Out::with(y, move |g, _| {
         let (g, slope) = g.behind_leaky_relu();
@@ -76,6 +80,29 @@ fn grouped_on_cpu(inputs: &[Value], groups: usize, eps: f64, device: Device) -> 
         if scale.is_some() {
             out.push(Some(Value::from_f32(back.scale, &[channels], &device)));
             out.push(Some(Value::from_f32(back.shift, &[channels], &device)));
+        }
+        Ok(out)
+    })
+}
+
+/// By the kernels of a GPU; without scale and shift by ones and zeros.
+#[cfg(feature = "gpu")]
+fn grouped_on_gpu(inputs: &[Value], groups: usize, eps: f64, device: &Device) -> Result<Out> {
+    let x = inputs[0].clone();
+    let channels = x.shape()[1];
+    let given = inputs.len() > 1;
+    let [scale, shift] = [1, 2].map(|i| inputs.get(i).cloned().unwrap_or_else(|| Value::full(&[channels], f64::from(i == 1), device)));
+    let stats = x.norm_statistics(groups, eps as f32);
+    let y = {
+        let (x, stats, scale, shift) = (x.clone(), stats.clone(), scale.clone(), shift.clone());
+        Value::normal(inputs[0].shape(), move |slope| x.norm(&stats, [&scale, &shift], slope))
+    };
+    Out::with(y, move |g, _| {
+        let (g, slope) = g.behind_leaky_relu();
+        let (dx, dscale, dshift) = x.norm_grad(&stats, [&scale, &shift], &g, slope);
+        let mut out = vec![Some(dx)];
+        if given {
+            out.extend([Some(dscale), Some(dshift)]);
         }
         Ok(out)
     })
@@ -140,6 +167,10 @@ pub(super) fn run(op: Op, inputs: &[Value], ints: &[i64], floats: &[f64], cx: &C
             let groups = if op == Op::InstanceNorm { shape[1] } else { ints[0] as usize };
             if device.is_cpu() {
                 return grouped_on_cpu(inputs, groups, eps, device);
+            }
+            #[cfg(feature = "gpu")]
+            if device.is_gpu() {
+                return grouped_on_gpu(inputs, groups, eps, &device);
             }
             let inner = vec![shape[0], groups, shape[1..].iter().product::<usize>() / groups];
             let (standard, ..) = Standard::of(&x.reshape(&inner), &[2], eps, &device)?;

@@ -150,11 +150,11 @@ impl Value {
         Self::of(raw, DType::Float)
     }
 
-    /// Writes `part` over a box of `self` that begins at `start`.
-    pub(crate) fn assign(&self, start: &[usize], steps: &[usize], part: &Value) -> Value {
+    /// Writes `part` over a box that begins at `start`: in place where nobody else looks at the values.
+    pub(crate) fn assign(self, start: &[usize], steps: &[usize], part: &Value) -> Value {
         let ranges: Vec<_> =
             start.iter().zip(part.shape()).zip(steps).map(|((&s, &n), &step)| super::slice_of(s, s + (n - 1) * step + 1, step)).collect();
-        Self::of(D::float_slice_assign(self.raw(), &ranges, part.raw()), DType::Float)
+        Self::of(D::float_slice_assign(self.into_raw(), &ranges, part.raw()), DType::Float)
     }
 
     /// Sum over axes on a device; the processor has its own (see `ops::reduce`).

@@ -2,13 +2,11 @@
 //! back. Mostly nobody looks, and the two are one pass. And values that are computed once more on the way back, instead of being kept for it.
 
 use super::Value;
-use crate::kernels::{self, Buffer};
 use burn::backend::DispatchTensor;
-use plugin_api::Result;
 use std::sync::{Arc, OnceLock};
 
-/// Makes a result (B, spatial..., C) with a leaky ReLU of some slope behind it; slope 1 for the result itself.
-type Norm = Arc<dyn Fn(f32) -> Buffer + Send + Sync>;
+/// Makes a result with a leaky ReLU of some slope behind it; slope 1 for the result itself.
+type Norm = Arc<dyn Fn(f32) -> Value + Send + Sync>;
 
 enum Recipe {
     Norm(Norm),
@@ -16,16 +14,17 @@ enum Recipe {
     Activated(Norm, f32),
     /// Channels side by side.
     Joined(Vec<Value>),
-    /// The gradient before a leaky ReLU of this slope, from that behind it; `alone` makes it (B, spatial..., C).
+    /// The gradient before a leaky ReLU of this slope, from that behind it; `alone` makes it.
     Gradient {
         behind: Box<Value>,
         slope: f32,
-        alone: Box<dyn Fn() -> Buffer + Send + Sync>,
+        alone: Box<dyn Fn() -> Value + Send + Sync>,
     },
 }
 
 /// A tensor, or how to come by it.
 #[derive(Clone)]
+#[allow(clippy::large_enum_variant, reason = "nearly every value is a tensor")]
 pub(super) enum Raw {
     Ready(DispatchTensor),
     Later(Arc<Later>),
@@ -35,7 +34,6 @@ pub(super) enum Raw {
 
 pub(super) struct Later {
     recipe: Recipe,
-    shape: Vec<usize>,
     tensor: OnceLock<DispatchTensor>,
 }
 
@@ -46,11 +44,14 @@ impl Raw {
             Raw::Ready(tensor) | Raw::Again(tensor, _) => return tensor,
             Raw::Later(later) => later,
         };
-        later.tensor.get_or_init(|| match &later.recipe {
-            Recipe::Norm(norm) => Value::from_channels_last(norm(1.0), &later.shape).raw(),
-            Recipe::Activated(norm, slope) => Value::from_channels_last(norm(*slope), &later.shape).raw(),
-            Recipe::Joined(parts) => Value::concat(&parts.iter().map(Value::fleeting).collect::<Vec<_>>(), 1).raw(),
-            Recipe::Gradient { alone, .. } => Value::from_channels_last(alone(), &later.shape).raw(),
+        later.tensor.get_or_init(|| {
+            let value = match &later.recipe {
+                Recipe::Norm(norm) => norm(1.0),
+                Recipe::Activated(norm, slope) => norm(*slope),
+                Recipe::Joined(parts) => Value::concat(&parts.iter().map(Value::fleeting).collect::<Vec<_>>(), 1),
+                Recipe::Gradient { alone, .. } => alone(),
+            };
+            value.raw()
         })
     }
 
@@ -64,19 +65,19 @@ impl Raw {
 }
 
 impl Later {
-    fn new(recipe: Recipe, shape: &[usize]) -> Arc<Self> {
-        Arc::new(Later { recipe, shape: shape.to_vec(), tensor: OnceLock::new() })
+    fn new(recipe: Recipe) -> Arc<Self> {
+        Arc::new(Later { recipe, tensor: OnceLock::new() })
     }
 }
 
 impl Value {
     fn later(recipe: Recipe, shape: &[usize]) -> Self {
-        Value { raw: Raw::Later(Later::new(recipe, shape)), shape: shape.to_vec(), dtype: plugin_api::DType::Float }
+        Value { raw: Raw::Later(Later::new(recipe)), shape: shape.to_vec(), dtype: plugin_api::DType::Float }
     }
 
     /// This value, which `recipe` gives once more.
     fn again(self, recipe: Recipe) -> Self {
-        let later = Later::new(recipe, &self.shape);
+        let later = Later::new(recipe);
         Value { raw: Raw::Again(self.raw(), later), ..self }
     }
 
@@ -89,9 +90,9 @@ impl Value {
     }
 
     /// This value for a moment: one that comes again is made, and made once more for the next who wants it.
-    fn fleeting(&self) -> Value {
+    pub(crate) fn fleeting(&self) -> Value {
         match self.raw.recipe() {
-            Some(Recipe::Activated(norm, slope)) => Self::from_channels_last(norm(*slope), &self.shape),
+            Some(Recipe::Activated(norm, slope)) => norm(*slope),
             _ => self.clone(),
         }
     }
@@ -110,32 +111,21 @@ impl Value {
         joined.again(Recipe::Joined(parts.iter().map(Value::kept).collect()))
     }
 
-    /// A norm's result, to be computed with the activation behind it or alone. `norm` takes the activation's slope and gives (B, spatial..., C).
-    pub(crate) fn normal(shape: &[usize], norm: impl Fn(f32) -> Buffer + Send + Sync + 'static) -> Self {
+    /// A norm's result, to be computed with the activation behind it or alone. `norm` takes the activation's slope.
+    pub(crate) fn normal(shape: &[usize], norm: impl Fn(f32) -> Value + Send + Sync + 'static) -> Self {
         Self::later(Recipe::Norm(Arc::new(norm)), shape)
     }
 
     /// This norm's result with a leaky ReLU behind it, where it is one that nobody has looked at; `recomputes`: it comes again.
     pub(crate) fn activated(&self, slope: f32, recomputes: bool) -> Option<Value> {
         let Recipe::Norm(norm) = self.raw.recipe()? else { return None };
-        let value = Self::from_channels_last(norm(slope), &self.shape);
+        let value = norm(slope);
         Some(if recomputes { value.again(Recipe::Activated(norm.clone(), slope)) } else { value })
     }
 
-    /// The gradient before a leaky ReLU, from this one behind it and the activation's `output`, to be computed with the norm's or alone.
-    pub(crate) fn through_leaky_relu(&self, output: &Value, slope: f32) -> Result<Value> {
-        let dy = self.channels_last()?;
-        let alone: Box<dyn Fn() -> Buffer + Send + Sync> = match output.raw.recipe() {
-            Some(Recipe::Activated(norm, slope)) => {
-                let (norm, slope) = (norm.clone(), *slope);
-                Box::new(move || kernels::leaky_relu_grad(&norm(slope), &dy, slope))
-            }
-            _ => {
-                let y = output.channels_last()?;
-                Box::new(move || kernels::leaky_relu_grad(&y, &dy, slope))
-            }
-        };
-        Ok(Self::later(Recipe::Gradient { behind: Box::new(self.clone()), slope, alone }, &self.shape))
+    /// The gradient before a leaky ReLU, from this one behind it, to be computed with the norm's or by `alone`.
+    pub(crate) fn through_leaky_relu(&self, slope: f32, alone: impl Fn() -> Value + Send + Sync + 'static) -> Value {
+        Self::later(Recipe::Gradient { behind: Box::new(self.clone()), slope, alone: Box::new(alone) }, &self.shape)
     }
 
     /// The gradient behind the leaky ReLU and its slope, where this is one before it that nobody has looked at; else this one and 1.

@@ -2,8 +2,11 @@
 
 mod conv;
 mod float;
+#[cfg(feature = "gpu")]
+mod gpu;
 mod host;
 mod later;
+mod read;
 
 use crate::device::{Device, Precision};
 use crate::kernels::{self, Buffer};
@@ -26,12 +29,6 @@ pub(crate) struct Value {
     dtype: DType,
 }
 
-fn wait(data: impl Future<Output = Result<TensorData, burn::tensor::ExecutionError>>) -> plugin_api::Result<TensorData> {
-    burn::tensor::try_read_sync(data)
-        .ok_or_else(|| plugin_api::Error::new("the device cannot be read synchronously"))?
-        .map_err(|e| plugin_api::Error::new(format!("reading from the device failed: {e:?}")))
-}
-
 pub(crate) fn slice_of(start: usize, end: usize, step: usize) -> Slice {
     Slice::new(start as isize, Some(end as isize), step as isize)
 }
@@ -44,6 +41,13 @@ impl Value {
 
     fn raw(&self) -> DispatchTensor {
         self.raw.tensor().clone()
+    }
+
+    fn into_raw(self) -> DispatchTensor {
+        match self.raw {
+            Raw::Ready(tensor) | Raw::Again(tensor, _) => tensor,
+            later @ Raw::Later(_) => later.tensor().clone(),
+        }
     }
 
     pub(crate) fn from_f32(data: Vec<f32>, shape: &[usize], device: &Device) -> Self {
@@ -96,23 +100,6 @@ impl Value {
     /// Copies the values to f32, whatever the type.
     pub(crate) fn to_vec(&self) -> plugin_api::Result<Vec<f32>> {
         if self.dtype == DType::Float { self.host().map(|values| values.to_vec()) } else { self.copied() }
-    }
-
-    /// Copies the values to f32, by way of the device.
-    fn copied(&self) -> plugin_api::Result<Vec<f32>> {
-        let raw = self.raw();
-        let data = match self.dtype {
-            DType::Int => wait(D::int_into_data(raw))?,
-            DType::Bool => wait(D::bool_into_data(raw))?,
-            _ => wait(D::float_into_data(raw))?,
-        };
-        data.convert::<f32>().try_to_vec::<f32>().map_err(|e| plugin_api::Error::new(format!("values cannot be read: {e:?}")))
-    }
-
-    /// Copies whole numbers to the CPU.
-    pub(crate) fn to_ints(&self) -> plugin_api::Result<Vec<i32>> {
-        let data = wait(D::int_into_data(self.raw()))?;
-        data.convert::<i32>().try_to_vec::<i32>().map_err(|e| plugin_api::Error::new(format!("values cannot be read: {e:?}")))
     }
 
     pub(crate) fn cast(&self, dtype: DType, device: &Device) -> Value {

@@ -1,0 +1,147 @@
+//! The kernels of a GPU against the processor's, forward and back, on shapes of all kinds and both orders of memory. Without a GPU, a software one too,
+//! there is nothing to ask: `tests/gpu/software.sh` sees to one.
+
+use crate::ops::{self, Context};
+use crate::random::Random;
+use crate::selftest::apart;
+use crate::{device::Device, value::Value};
+use plugin_api::Op;
+use std::cell::RefCell;
+
+fn gpu() -> Option<Device> {
+    let found = ["cuda", "wgpu"].into_iter().find_map(|name| Device::parse(name).ok());
+    if found.is_none() {
+        println!("skipped: there is no GPU here");
+    }
+    found.map(|device| device.with_precision(crate::Precision::F32))
+}
+
+fn drawn(random: &mut Random, shape: &[usize]) -> Vec<f32> {
+    (0..shape.iter().product()).map(|_| random.normal() as f32).collect()
+}
+
+/// A value whose channels are neighbours in memory, as convolutions leave it.
+fn channels_last(data: &[f32], shape: &[usize], device: &Device) -> Value {
+    let n = shape.len();
+    let last: Vec<usize> = [0].into_iter().chain(2..n).chain([1]).collect();
+    let first: Vec<usize> = [0, n - 1].into_iter().chain(1..n - 1).collect();
+    let moved = Value::from_f32(data.to_vec(), shape, &Device::cpu()).permute(&last);
+    Value::from_f32(moved.to_vec().unwrap(), moved.shape(), device).permute(&first)
+}
+
+/// An operation on inputs, with a leaky ReLU behind it where there is a slope, and its way back, in both orders of memory.
+fn agree(op: Op, inputs: &[(Vec<f32>, Vec<usize>)], ints: &[i64], floats: &[f64], slope: Option<f64>, device: &Device) {
+    let run = |device: &Device, last: bool| -> Vec<Vec<f32>> {
+        let put = |(data, shape): &(Vec<f32>, Vec<usize>)| match last && shape.len() > 2 {
+            true => channels_last(data, shape, device),
+            false => Value::from_f32(data.clone(), shape, device),
+        };
+        let values: Vec<Value> = inputs.iter().map(put).collect();
+        let random = RefCell::new(Random::new(1, &[]));
+        let cx = Context { device, training: true, random: &random };
+        let mut out = ops::run(op, &values, ints, floats, &cx).unwrap();
+        let mut y = out.values.remove(0);
+        let mut act = slope.map(|slope| ops::run(Op::LeakyRelu, std::slice::from_ref(&y), &[], &[slope], &cx).unwrap());
+        if let Some(act) = &mut act {
+            y = act.values.remove(0);
+        }
+        let seed = drawn(&mut Random::new(7, &[]), y.shape());
+        let mut g = put(&(seed, y.shape().to_vec()));
+        if let Some(back) = act.and_then(|act| act.back) {
+            g = back(&g, &[true]).unwrap().remove(0).unwrap();
+        }
+        let gradients = out.back.unwrap()(&g, &vec![true; inputs.len()]).unwrap();
+        [y].into_iter().chain(gradients.into_iter().flatten()).map(|value| value.to_vec().unwrap()).collect()
+    };
+    let here = run(&Device::cpu(), false);
+    for last in [false, true] {
+        for (i, (here, there)) in here.iter().zip(run(device, last)).enumerate() {
+            let off = apart(here, &there);
+            assert!(off < 2e-5, "{} of {:?} with {ints:?}, channels last {last}: result {i} is off by {off}", op.name(), inputs[0].1);
+        }
+    }
+}
+
+fn among(random: &mut Random, most: usize) -> usize {
+    1 + (random.uniform() * most as f64) as usize % most
+}
+
+#[test]
+fn windows_and_blends_of_all_kinds() {
+    let Some(device) = gpu() else { return };
+    let mut random = Random::new(3, &[]);
+    for case in 0..24 {
+        let n = 1 + case % 3;
+        let space: Vec<usize> = (0..n).map(|_| among(&mut random, 9) + 3).collect();
+        let shape: Vec<usize> = [among(&mut random, 2), among(&mut random, 5)].into_iter().chain(space.iter().copied()).collect();
+        let x = vec![(drawn(&mut random, &shape), shape)];
+        let kernel: Vec<usize> = (0..n).map(|_| among(&mut random, 3)).collect();
+        let mut ints = vec![n as i64];
+        ints.extend(kernel.iter().map(|&k| k as i64));
+        ints.extend((0..n).map(|_| among(&mut random, 3) as i64));
+        ints.extend(kernel.iter().map(|&k| (k / 2) as i64));
+        ints.push(case as i64 / 3 % 2);
+        agree(Op::MaxPool, &x, &ints, &[], None, &device);
+        ints.push(case as i64 / 6 % 2);
+        agree(Op::AvgPool, &x, &ints, &[], None, &device);
+        let mut sizes = vec![n as i64];
+        sizes.extend((0..n).map(|_| among(&mut random, 6) as i64));
+        for op in [Op::AdaptiveAvgPool, Op::AdaptiveMaxPool] {
+            agree(op, &x, &sizes, &[], None, &device);
+        }
+        for (mode, aligned) in [(0, 0), (1, 0), (2, 0), (2, 1)] {
+            let to: Vec<i64> = [n as i64].into_iter().chain(space.iter().map(|_| among(&mut random, 20) as i64)).chain([mode, aligned]).collect();
+            agree(Op::Resize, &x, &to, &[], None, &device);
+        }
+    }
+}
+
+/// Few and many channels, voxels of one part and of several, a mean far from 0.
+#[test]
+fn norms_with_their_activation() {
+    let Some(device) = gpu() else { return };
+    let mut random = Random::new(4, &[]);
+    for (shape, groups) in [
+        (vec![2, 8, 5, 6, 7], 4),
+        (vec![1, 1, 3, 1, 2], 1),
+        (vec![2, 40, 9, 11], 5),
+        (vec![1, 6, 40, 40, 24], 2),
+        (vec![2, 33, 30, 31], 11),
+        (vec![3, 64, 17], 1),
+    ] {
+        let far: Vec<f32> = drawn(&mut random, &shape).into_iter().map(|v| 3.0 * v + 40.0).collect();
+        let channel = [shape[1]];
+        let affine = [drawn(&mut random, &channel), drawn(&mut random, &channel)].map(|v| (v, channel.to_vec()));
+        let all: Vec<_> = [(far, shape.clone())].into_iter().chain(affine).collect();
+        for slope in [None, Some(0.01)] {
+            agree(Op::InstanceNorm, &all, &[], &[1e-5], slope, &device);
+            agree(Op::GroupNorm, &all, &[groups], &[1e-5], slope, &device);
+            agree(Op::InstanceNorm, &all[..1], &[], &[1e-5], slope, &device);
+        }
+    }
+}
+
+/// Sums do not depend on which unit was first.
+#[test]
+fn twice_the_same_bits() {
+    let Some(device) = gpu() else { return };
+    let shape = [2, 5, 30, 20, 20];
+    let data = drawn(&mut Random::new(5, &[]), &shape);
+    let run = || {
+        let (x, g) = (Value::from_f32(data.clone(), &shape, &device), Value::from_f32(data.iter().map(|v| v * v).collect(), &shape, &device));
+        let (scale, shift) = (Value::full(&[5], 1.5, &device), Value::full(&[5], 0.1, &device));
+        let stats = x.norm_statistics(5, 1e-5);
+        let (dx, dscale, dshift) = x.norm_grad(&stats, [&scale, &shift], &g, 0.01);
+        [stats, dx, dscale, dshift].map(|value| value.to_vec().unwrap())
+    };
+    assert_eq!(run(), run());
+}
+
+/// More than any GPU has: the error says how much, and the device goes on.
+#[test]
+fn missing_memory_is_an_error_that_says_how_much() {
+    let Some(device) = gpu() else { return };
+    let error = Value::full(&[1 << 19, 1 << 19], 0.0, &device).to_vec().unwrap_err().to_string();
+    assert!(error.starts_with("the device has no 1024.00 GiB of memory left that were asked for"), "{error}");
+    assert_eq!(Value::full(&[3], 2.0, &device).to_vec().unwrap(), [2.0; 3]);
+}

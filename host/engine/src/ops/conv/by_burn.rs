@@ -1,0 +1,117 @@
+//! Convolutions by Burn's operations, each through what its GPU backend tunes for tensor cores: the convolution, its weights' gradient and the matrix
+//! product. Its transposed convolution, which a convolution's input gradient falls back on where there is a stride, is a loop on a GPU with sums in the inputs' type:
+//! `adjoint` does without.
+
+use super::{adjoint::adjoint, bias_grad, parts};
+use crate::{
+    device::{Device, Precision},
+    ops::{Out, three},
+    value::{Conv3, Value},
+};
+use plugin_api::Result;
+
+/// (a, b, spatial...) with three spatial axes.
+fn five(v: &Value) -> Value {
+    let s = v.shape();
+    let sp = three(&s[2..], 1);
+    v.reshape(&[s[0], s[1], sp[0], sp[1], sp[2]])
+}
+
+/// A convolution.
+pub(super) fn conv([x, w]: [Value; 2], b: Option<Value>, s: Conv3, out_shape: Vec<usize>, precision: Precision, device: Device) -> Result<Out> {
+    let bias_shape = b.as_ref().map(|b| b.shape().to_vec()).unwrap_or_default();
+    let (x5, w5, b) = (five(&x).factor(precision), five(&w).factor(precision), b.map(|b| b.factor(precision)));
+    let (sx, sw) = (x.shape().to_vec(), w.shape().to_vec());
+    let y = x5.conv3(&w5, b.as_ref(), &s).product(precision).reshape(&out_shape);
+    Out::with(y, move |g, needs| {
+        let g5 = five(g).factor(precision);
+        let size = three(&sx[2..], 1);
+        let input_grad = || match adjoint(&g5, &w5, &s, size, precision, &device) {
+            Some(dx) => dx,
+            None => x5.conv3_input_grad(&w5, &g5, &s).product(precision),
+        };
+        parts(
+            needs,
+            || Ok(input_grad().reshape(&sx)),
+            || Ok(x5.conv3_weight_grad(&w5, &g5, &s).product(precision).reshape(&sw)),
+            || bias_grad(g, &bias_shape, &device),
+        )
+    })
+}
+
+/// A transposed convolution.
+pub(super) fn conv_transpose(
+    [x, w]: [Value; 2],
+    b: Option<Value>,
+    s: Conv3,
+    out_shape: Vec<usize>,
+    precision: Precision,
+    device: Device,
+) -> Result<Out> {
+    let bias_shape = b.as_ref().map(|b| b.shape().to_vec()).unwrap_or_default();
+    let (x5, w5) = (five(&x).factor(precision), five(&w).factor(precision));
+    let (sx, sw) = (x.shape().to_vec(), w.shape().to_vec());
+    let size = three(&out_shape[2..], 1);
+    let y = match adjoint(&x5, &w5, &s, size, precision, &device) {
+        Some(y) => match &b {
+            Some(b) => y.add(&b.reshape(&[1, b.len(), 1, 1, 1])),
+            None => y,
+        },
+        None => x5.conv3_transpose(&w5, b.map(|b| b.factor(precision)).as_ref(), &s).product(precision),
+    };
+    Out::with(y.reshape(&out_shape), move |g, needs| {
+        let g5 = five(g).factor(precision);
+        // with several groups weights lie otherwise than those of the convolution that this one transposes
+        let weight_grad = || match s.groups {
+            1 => g5.conv3_weight_grad(&w5, &x5, &s),
+            _ => x5.conv3_transpose_weight_grad(&w5, &g5, &s),
+        };
+        parts(
+            needs,
+            || Ok(Value::conv3_transpose_input_grad(&w5, &g5, &s).product(precision).reshape(&sx)),
+            || Ok(weight_grad().product(precision).reshape(&sw)),
+            || bias_grad(g, &bias_shape, &device),
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(shape: &[usize], seed: u64, device: &Device) -> Value {
+        let mut random = crate::random::Random::new(seed, &[]);
+        Value::from_f32((0..shape.iter().product()).map(|_| random.normal() as f32).collect(), shape, device)
+    }
+
+    /// What other devices do, done by Burn's backend for the processor.
+    #[test]
+    fn burn_multiplies_bf16_where_the_precision_is_mixed() {
+        let device = Device::cpu();
+        let s = Conv3 { stride: [2, 1, 1], padding: [1; 3], dilation: [1; 3], output_padding: [0; 3], groups: 1 };
+        let (x, w, b) = (values(&[2, 3, 6, 5, 4], 1, &device), values(&[4, 3, 3, 3, 3], 2, &device), values(&[4], 3, &device));
+        let wt = values(&[3, 4, 3, 3, 3], 4, &device);
+        for transposed in [false, true] {
+            let run = |precision| {
+                let (out, g) = if transposed {
+                    let out = conv_transpose([x.clone(), wt.clone()], Some(b.clone()), s, vec![2, 4, 11, 5, 4], precision, device.clone()).unwrap();
+                    (out, values(&[2, 4, 11, 5, 4], 5, &device))
+                } else {
+                    let out = conv([x.clone(), w.clone()], Some(b.clone()), s, vec![2, 4, 3, 5, 4], precision, device.clone()).unwrap();
+                    (out, values(&[2, 4, 3, 5, 4], 5, &device))
+                };
+                let back = out.back.unwrap()(&g, &[true; 3]).unwrap();
+                let all = out.values.into_iter().chain(back.into_iter().flatten());
+                all.map(|value| value.to_vec().unwrap()).collect::<Vec<_>>()
+            };
+            let (exact, mixed) = (run(Precision::F32), run(Precision::Mixed));
+            assert_eq!((exact.len(), &exact[3]), (4, &mixed[3]), "a bias' gradient is a sum of f32");
+            for (exact, mixed) in exact.iter().zip(&mixed).take(3) {
+                let square = |v: &mut dyn Iterator<Item = f32>| v.map(|v| f64::from(v).powi(2)).sum::<f64>();
+                let off = square(&mut exact.iter().zip(mixed).map(|(e, m)| e - m)) / square(&mut exact.iter().copied());
+                // two rounded factors and a rounded result, each off by 2^-8 at most
+                assert!(off > 0.0 && off.sqrt() < 1.5 * 2f64.powi(-8), "off by {}", off.sqrt());
+            }
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! The kernels of a GPU on values. Shapes have been checked before.
+
+use super::{D, Value};
+use crate::gpu::Kernels;
+use crate::kernels::{Blend, Windows};
+use plugin_api::DType;
+use std::sync::Arc;
+
+impl Value {
+    /// The maximum of each window, and its place (Int).
+    pub(crate) fn max_pool(&self, windows: &Arc<Windows>) -> (Value, Value) {
+        let (y, places) = D::max_pool(self.raw(), windows.clone());
+        (Self::of(y, DType::Float), Self::of(places, DType::Int))
+    }
+
+    /// From the gradient of a maximum that of its input.
+    pub(crate) fn max_pool_grad(&self, places: &Value, windows: &Arc<Windows>) -> Value {
+        Self::of(D::max_pool_grad(self.raw(), places.raw(), windows.clone()), DType::Float)
+    }
+
+    /// The average of each window.
+    pub(crate) fn avg_pool(&self, windows: &Arc<Windows>, count_padding: bool) -> Value {
+        Self::of(D::avg_pool(self.raw(), windows.clone(), count_padding), DType::Float)
+    }
+
+    /// From the gradient of an average that of its input.
+    pub(crate) fn avg_pool_grad(&self, windows: &Arc<Windows>, count_padding: bool) -> Value {
+        Self::of(D::avg_pool_grad(self.raw(), windows.clone(), count_padding), DType::Float)
+    }
+
+    /// Blends along an axis.
+    pub(crate) fn blend(&self, axis: usize, blends: &Arc<Vec<Blend>>) -> Value {
+        Self::of(D::blend(self.raw(), axis, blends.clone()), DType::Float)
+    }
+
+    /// From the gradient of a blend that of its input, `from` long.
+    pub(crate) fn blend_grad(&self, axis: usize, from: usize, blends: &Arc<Vec<Blend>>) -> Value {
+        Self::of(D::blend_grad(self.raw(), axis, from, blends.clone()), DType::Float)
+    }
+
+    /// Mean and 1 / deviation of each (batch, group).
+    pub(crate) fn norm_statistics(&self, groups: usize, eps: f32) -> Value {
+        Self::of(D::norm_statistics(self.raw(), groups, eps), DType::Float)
+    }
+
+    /// Normalised, scaled and shifted, with a leaky ReLU behind it.
+    pub(crate) fn norm(&self, stats: &Value, [scale, shift]: [&Value; 2], slope: f32) -> Value {
+        Self::of(D::norm(self.raw(), stats.raw(), scale.raw(), shift.raw(), slope), DType::Float)
+    }
+
+    /// The gradients of [`Value::norm`] for its input, scale and shift from that of its result.
+    pub(crate) fn norm_grad(&self, stats: &Value, [scale, shift]: [&Value; 2], g: &Value, slope: f32) -> (Value, Value, Value) {
+        let (x, scale, shift) = D::norm_grad(self.raw(), stats.raw(), scale.raw(), shift.raw(), g.raw(), slope);
+        (Self::of(x, DType::Float), Self::of(scale, DType::Float), Self::of(shift, DType::Float))
+    }
+}
