@@ -242,14 +242,8 @@ fn share(l: &Lengths, #[comptime] width: usize) -> Share {
     let image = CUBE_POS_Z as usize;
     let channel = CUBE_POS_Y as usize * width + unit % width;
     let start = CUBE_POS_X as usize * l.part;
-    let mut end = start + l.part;
-    if end > l.voxels {
-        end = l.voxels;
-    }
     // beyond the last channel there is nothing to do
-    if channel >= l.channels {
-        end = 0usize;
-    }
+    let end = select(channel < l.channels, clamp_max(start + l.part, l.voxels), 0usize);
     Share {
         image,
         channel,
@@ -290,9 +284,5 @@ fn affine(s: &Share, stats: &[f32], scale: &[f32], shift: &[f32]) -> Affine {
 /// A gradient behind a leaky ReLU as that before it.
 #[cube]
 fn before(dy: f32, z: f32, slope: f32) -> f32 {
-    let mut before = dy;
-    if z <= 0.0 {
-        before = slope * dy;
-    }
-    before
+    select(z > 0.0, dy, slope * dy)
 }

@@ -20,11 +20,9 @@ pub(super) fn forward_kernel(
     let s = share(&l, width);
     let (x_base, y_base) = (base(&s, &x_steps), base(&s, &y_steps));
     let affine = affine(&s, stats, scale, shift);
-    let mut voxel = s.first;
-    while voxel < s.end {
+    for voxel in range_stepped(s.first, s.end, UNITS / width) {
         let z = (x[x_base + voxel * x_steps.voxel] - affine.mean) * affine.factor + affine.shift;
         y[y_base + voxel * y_steps.voxel] = before(z, z, slope);
-        voxel += UNITS / width;
     }
 }
 
@@ -54,11 +52,9 @@ pub(super) fn backward_kernel(
         constant = rows[2 * s.row];
         multiple = rows[2 * s.row + 1];
     }
-    let mut voxel = s.first;
-    while voxel < s.end {
+    for voxel in range_stepped(s.first, s.end, UNITS / width) {
         let centred = x[x_base + voxel * x_steps.voxel] - affine.mean;
         let dz = before(dy[dy_base + voxel * dy_steps.voxel], centred * affine.factor + affine.shift, slope);
         dx[dx_base + voxel * dx_steps.voxel] = affine.factor * dz - constant - multiple * centred;
-        voxel += UNITS / width;
     }
 }

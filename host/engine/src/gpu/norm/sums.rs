@@ -8,14 +8,14 @@ use cubecl::prelude::*;
 fn tree(a: &mut Shared<[f32]>, b: &mut Shared<[f32]>, #[comptime] units: usize, #[comptime] width: usize) {
     let unit = UNIT_POS as usize;
     sync_cube();
-    let mut step = units / 2;
-    while step >= width {
+    #[unroll]
+    for halving in 0..comptime!((units / width).ilog2()) {
+        let step = comptime!(units >> (halving + 1));
         if unit < step {
             a[unit] += a[unit + step];
             b[unit] += b[unit + step];
         }
         sync_cube();
-        step /= 2usize;
     }
 }
 
@@ -44,12 +44,10 @@ pub(super) fn moments_kernel(x: &[f32], sums: &mut [f32], steps: Steps, l: Lengt
     let mut squares = 0f32;
     if s.first < s.end {
         let pivot = x[base];
-        let mut voxel = s.first;
-        while voxel < s.end {
+        for voxel in range_stepped(s.first, s.end, UNITS / width) {
             let apart = x[base + voxel * steps.voxel] - pivot;
             plain += apart;
             squares += apart * apart;
-            voxel += UNITS / width;
         }
     }
     write(sums, plain, squares, &s, &l, width);
@@ -61,11 +59,9 @@ fn together(sums: &[f32], plane: usize, parts: usize, a: &mut Shared<[f32]>, b: 
     let unit = UNIT_POS as usize;
     let mut first = 0f32;
     let mut second = 0f32;
-    let mut part = unit;
-    while part < parts {
+    for part in range_stepped(unit, parts, FEW) {
         first += sums[2 * (plane * parts + part)];
         second += sums[2 * (plane * parts + part) + 1];
-        part += FEW;
     }
     sync_cube();
     a[unit] = first;
@@ -124,13 +120,11 @@ pub(super) fn products_kernel(
     let affine = affine(&s, stats, scale, shift);
     let mut plain = 0f32;
     let mut product = 0f32;
-    let mut voxel = s.first;
-    while voxel < s.end {
+    for voxel in range_stepped(s.first, s.end, UNITS / width) {
         let centred = x[x_base + voxel * x_steps.voxel] - affine.mean;
         let dz = before(dy[dy_base + voxel * dy_steps.voxel], centred * affine.factor + affine.shift, slope);
         plain += dz;
         product += dz * centred;
-        voxel += UNITS / width;
     }
     write(sums, plain, product, &s, &l, width);
 }
