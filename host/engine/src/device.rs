@@ -130,8 +130,9 @@ impl Device {
     }
 
     /// Whether it is a GPU, which runs the kernels in `gpu`.
+    #[cfg(feature = "gpu")]
     pub(crate) fn is_gpu(&self) -> bool {
-        cfg!(feature = "gpu") && !self.is_cpu() && self.name != "flex"
+        !self.is_cpu() && self.name != "flex"
     }
 
     pub(crate) fn raw(&self) -> &DispatchDevice {
