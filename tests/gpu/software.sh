@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs the GPU kernels without a GPU: on Mesa's software Vulkan (lavapipe), by Burn's wgpu backend. `tests/gpu/software.sh` installs nothing and says what
-# is missing. It is not part of .ci/run, because a build with the feature takes too long for that.
+# is missing. It is not part of .ci/run, because a build with the feature takes too long for that. Arguments are parts of the self-test, `ops` without
+# any: others go beyond what lavapipe can (docs/gpu.md).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 

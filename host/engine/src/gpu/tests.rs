@@ -145,3 +145,87 @@ fn missing_memory_is_an_error_that_says_how_much() {
     assert!(error.starts_with("the device has no 1024.00 GiB of memory left that were asked for"), "{error}");
     assert_eq!(Value::full(&[3], 2.0, &device).to_vec().unwrap(), [2.0; 3]);
 }
+
+/// Operations behind each other, as a U-Net has them: what one leaves in memory the next one takes, there and back.
+#[test]
+fn a_small_u_net() {
+    let Some(device) = gpu() else { return };
+    let mut random = Random::new(6, &[]);
+    let shapes: [&[usize]; 13] = [
+        &[2, 3, 16, 16, 16],
+        &[8, 3, 3, 3, 3],
+        &[8],
+        &[8],
+        &[8],
+        &[16, 8, 3, 3, 3],
+        &[16],
+        &[16],
+        &[16],
+        &[16, 8, 2, 2, 2],
+        &[8],
+        &[4, 16, 3, 3, 3],
+        &[4],
+    ];
+    let inputs: Vec<(Vec<f32>, Vec<usize>)> =
+        shapes.iter().map(|shape| (drawn(&mut random, shape).into_iter().map(|v| 0.3 * v).collect(), shape.to_vec())).collect();
+    let run = |device: &Device| -> Vec<(&str, Vec<f32>)> {
+        let v: Vec<Value> = inputs.iter().map(|(data, shape)| Value::from_f32(data.clone(), shape, device)).collect();
+        let random = RefCell::new(Random::new(1, &[]));
+        let cx = Context { device, training: true, random: &random };
+        let op = |op: Op, inputs: &[&Value], ints: &[i64], floats: &[f64]| {
+            let inputs: Vec<Value> = inputs.iter().map(|&v| v.clone()).collect();
+            let mut out = ops::run(op, &inputs, ints, floats, &cx).unwrap();
+            (out.values.remove(0), out.back.unwrap())
+        };
+        let (one, two) = ([3, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1], [3, 2, 2, 2, 1, 1, 1, 1, 1, 1, 1]);
+        let (a, a_back) = op(Op::Conv, &[&v[0], &v[1], &v[2]], &one, &[]);
+        let (b, b_back) = op(Op::InstanceNorm, &[&a, &v[3], &v[4]], &[], &[1e-5]);
+        let (c, c_back) = op(Op::LeakyRelu, &[&b], &[], &[0.01]);
+        let (d, d_back) = op(Op::Conv, &[&c, &v[5], &v[6]], &two, &[]);
+        let (e, e_back) = op(Op::InstanceNorm, &[&d, &v[7], &v[8]], &[], &[1e-5]);
+        let (f, f_back) = op(Op::LeakyRelu, &[&e], &[], &[0.01]);
+        let (h, h_back) = op(Op::ConvTranspose, &[&f, &v[9], &v[10]], &[3, 2, 2, 2, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1], &[]);
+        let (i, i_back) = op(Op::Concat, &[&h, &c], &[1], &[]);
+        let (y, y_back) = op(Op::Conv, &[&i, &v[11], &v[12]], &one, &[]);
+        let g = Value::from_f32(drawn(&mut Random::new(9, &[]), y.shape()), y.shape(), device);
+        let take = |parts: Vec<Option<Value>>| -> Vec<Value> { parts.into_iter().flatten().collect() };
+        let gy = take(y_back(&g, &[true; 3]).unwrap());
+        let gi = take(i_back(&gy[0], &[true; 2]).unwrap());
+        let gh = take(h_back(&gi[0], &[true; 3]).unwrap());
+        let gf = take(f_back(&gh[0], &[true]).unwrap());
+        let ge = take(e_back(&gf[0], &[true; 3]).unwrap());
+        let gd = take(d_back(&ge[0], &[true; 3]).unwrap());
+        let gc = take(c_back(&gd[0].add(&gi[1]), &[true]).unwrap());
+        let gb = take(b_back(&gc[0], &[true; 3]).unwrap());
+        let ga = take(a_back(&gb[0], &[true; 3]).unwrap());
+        let named = [
+            ("y", &y),
+            ("concat 0", &gi[0]),
+            ("concat 1", &gi[1]),
+            ("last weight", &gy[1]),
+            ("transposed", &gh[0]),
+            ("transposed weight", &gh[1]),
+            ("transposed bias", &gh[2]),
+            ("norm 2", &ge[0]),
+            ("scale 2", &ge[1]),
+            ("shift 2", &ge[2]),
+            ("strided", &gd[0]),
+            ("strided weight", &gd[1]),
+            ("norm 1", &gb[0]),
+            ("scale 1", &gb[1]),
+            ("shift 1", &gb[2]),
+            ("first", &ga[0]),
+            ("first weight", &ga[1]),
+        ];
+        let mut all: Vec<_> = named.into_iter().map(|(name, value)| (name, value.to_vec().unwrap())).collect();
+        // behind a norm a bias has no gradient: what is there is rounding, held against that of the weights
+        for (name, bias, weight) in [("strided bias", &gd[2], &gd[1]), ("first bias", &ga[2], &ga[1])] {
+            let mut values = bias.to_vec().unwrap();
+            values.push(weight.to_vec().unwrap().iter().fold(0.0, |most: f32, v| most.max(v.abs())));
+            all.push((name, values));
+        }
+        all
+    };
+    let off: Vec<_> = run(&Device::cpu()).iter().zip(run(&device)).map(|((name, here), (_, there))| (*name, apart(here, &there))).collect();
+    assert!(off.iter().all(|(_, off)| *off < 1e-4), "{off:#?}");
+}
