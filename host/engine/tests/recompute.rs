@@ -5,7 +5,8 @@ use engine::{Device, HeadTarget, Mode, Model, Supervision, kernels};
 use plugin_api::{NetworkSpec, Task, abi::host::Library};
 use serde_json::json;
 
-const PATCH: [usize; 3] = [24, 32, 20];
+/// Large enough that scratch space, which depends on how many threads work at once, is a small part.
+const PATCH: [usize; 3] = [40, 48, 44];
 
 fn spec(class: &str) -> NetworkSpec {
     let blocks = if class.starts_with("Residual") { "n_blocks_per_stage" } else { "n_conv_per_stage" };
@@ -47,7 +48,7 @@ fn step(class: &str, recomputes: bool) -> (f32, Vec<Option<Vec<f32>>>) {
 fn the_same_numbers_in_less_memory() {
     standard::link();
     let mut peak = 0;
-    for (class, at_most) in [("PlainConvUNet", 0.9), ("ResidualEncoderUNet", 0.95)] {
+    for (class, at_most) in [("PlainConvUNet", 0.8), ("ResidualEncoderUNet", 0.8)] {
         let device = Device::cpu().recomputing(true);
         assert!(device.recomputes() && !Device::cpu().recomputes());
         let trace = engine::shape::trace(&Library::builtin().architecture(class, "{}").unwrap(), &spec(class), 1).unwrap();
