@@ -131,7 +131,7 @@ impl Device {
     }
 
     /// The same device, on which a training keeps no activation that a pass over memory gives again (those behind norms, and what joins them), but computes it once
-    /// more on the way back: a fifth less memory for a few per cent of the time, and the same numbers. On the processor; elsewhere it changes nothing.
+    /// more on the way back: a quarter less memory for a few per cent of the time, and the same numbers. On the processor; elsewhere it changes nothing.
     #[must_use]
     pub fn recomputing(self, recomputes: bool) -> Self {
         Device { recomputes, ..self }
