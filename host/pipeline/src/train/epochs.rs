@@ -188,15 +188,11 @@ impl Run<'_> {
                     return self.stop(journal).map(Some);
                 }
             }
-            let mut waited = training.waited();
             let (val_loss, dice) = match &mut validation {
-                Some(loader) => {
-                    let ended = self.validation_epoch(loader, observer).map_err(|error| self.rescued(error))?;
-                    waited += loader.waited();
-                    ended
-                }
+                Some(loader) => self.validation_epoch(loader, observer).map_err(|error| self.rescued(error))?,
                 None => (f64::NAN, vec![]),
             };
+            let waited = training.waited() + validation.as_mut().map_or(Duration::ZERO, Loader::waited);
             self.end_epoch(start, waited, lr, val_loss, dice, journal)?;
             if self.asked_to_stop()? && self.epoch < self.settings.epochs {
                 return self.stop(journal).map(Some);
