@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 #[cfg(feature = "gpu")]
 use crate::gpu;
 use crate::kernels;
-use burn::backend::{Dispatch, DispatchDevice, get_device_settings};
+use burn::backend::{Backend, Dispatch, DispatchDevice, get_device_settings};
 use burn::tensor::{BoolDType, Device as BurnDevice};
 
 /// What convolutions, transposed convolutions and matrix products multiply, there and back. Their sums and all else (weights, norms, losses,
@@ -74,6 +74,7 @@ impl Device {
 
     #[cfg(feature = "cuda")]
     fn cuda(index: usize) -> Result<Self> {
+        gpu::keep();
         let found = gpu::count(burn::tensor::DeviceType::Cuda);
         if found == 0 {
             return Err(Error::Device(
@@ -100,6 +101,7 @@ impl Device {
     /// The first GPU that Vulkan shows; Mesa's software one (lavapipe) where there is no other.
     #[cfg(feature = "wgpu")]
     fn wgpu() -> Result<Self> {
+        gpu::keep();
         if gpu::count(burn::tensor::DeviceType::Wgpu) == 0 {
             return Err(Error::Device("Vulkan shows no GPU; install a driver, or mesa-vulkan-drivers for one in software".into()));
         }
@@ -145,6 +147,11 @@ impl Device {
     /// Whether this is the processor, or a part of it.
     pub fn is_cpu(&self) -> bool {
         self.name.starts_with("cpu")
+    }
+
+    /// Bytes of a GPU's memory that this program holds, those for later use too; none on the processor.
+    pub fn held(&self) -> Option<u64> {
+        Dispatch::memory_pool_usage(&self.raw).map(|usage| usage.bytes_reserved)
     }
 
     /// Whether it is a GPU, which runs the kernels in `gpu`.

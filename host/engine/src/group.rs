@@ -119,7 +119,7 @@ impl Group {
         let session = self.lead.session(mode, place);
         let heads: Vec<u64> = logits.iter().map(|logits| session.put_leaf(logits.clone())).collect();
         let judged = Judged::of(&session, &heads, targets, loss)?;
-        let step = Step { loss: judged.loss, logits: None, gradients: None, leaked: pass.leaked() + judged.leaked };
+        let step = Step { loss: judged.loss()?, logits: None, gradients: None, leaked: pass.leaked() + judged.leaked };
         if mode == Mode::Validate {
             return Ok(Step { logits: Some((logits[0].to_vec()?, logits[0].shape().to_vec())), ..step });
         }

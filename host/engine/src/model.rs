@@ -124,14 +124,15 @@ impl Model {
     pub fn step(&self, mode: Mode, x: &[f32], shape: &[usize], targets: &Supervision<'_>, loss: &LossHandle, place: &[u64]) -> Result<Step> {
         let Pass { session, heads } = self.pass(mode, x.to_vec(), shape, place)?;
         let judged = Judged::of(&session, &heads, targets, loss)?;
-        let step = Step { loss: judged.loss, logits: None, gradients: None, leaked: judged.leaked };
-        Ok(match mode {
-            Mode::Train => Step { gradients: Some(Gradients(session.backward(vec![judged.root(&session)?])?)), ..step },
+        let (mut logits, mut gradients) = (None, None);
+        match mode {
+            Mode::Train => gradients = Some(Gradients(session.backward(vec![judged.root(&session)?])?)),
             Mode::Validate => {
-                let logits = session.value(heads[0])?;
-                Step { logits: Some((logits.to_vec()?, logits.shape().to_vec())), ..step }
+                let finest = session.value(heads[0])?;
+                logits = Some((finest.to_vec()?, finest.shape().to_vec()));
             }
-        })
+        }
+        Ok(Step { loss: judged.loss()?, logits, gradients, leaked: judged.leaked })
     }
 
     /// All parameters and buffers.

@@ -4,7 +4,6 @@ use crate::{
     error::{Error, Result},
     kernels::{self, Sgd},
     model::{Gradients, Model},
-    ops::reduce::sum_axes,
     value::Value,
 };
 use serde::{Deserialize, Serialize};
@@ -79,15 +78,12 @@ impl Optimizer {
     /// The gradient is not finite.
     pub fn step(&mut self, model: &mut Model, gradients: Gradients, lr: f64, clip: Option<f64>) -> Result<f64> {
         let device = model.device().clone();
-        let mut squares = 0f64;
-        for g in gradients.0.iter().flatten() {
-            squares += if device.is_cpu() {
-                kernels::sum_of_squares(&g.host()?)
-            } else {
-                let all: Vec<usize> = (0..g.rank()).collect();
-                sum_axes(&g.mul(g), &all, &device)?.to_vec()?.iter().map(|&v| f64::from(v)).sum::<f64>()
-            };
-        }
+        let gradients_there = || gradients.0.iter().flatten();
+        let squares = if device.is_cpu() {
+            gradients_there().map(|g| Ok(kernels::sum_of_squares(&g.host()?))).sum::<plugin_api::Result<f64>>()?
+        } else {
+            squares_of(gradients_there())?
+        };
         let norm = squares.sqrt();
         if !norm.is_finite() {
             return Err(Error::Numbers(format!("the gradient is not finite (norm {norm}); lower the learning rate ({lr}) or look at the data")));
@@ -210,4 +206,17 @@ impl Optimizer {
         (self.steps, self.state) = (steps, restored);
         Ok(())
     }
+}
+
+/// The sum of squares of gradients on a device, read in one go: a read waits for all that the device was asked for before.
+fn squares_of<'a>(gradients: impl Iterator<Item = &'a Value>) -> Result<f64> {
+    let rows = |g: &Value| {
+        let rows = g.shape().first().copied().unwrap_or(1);
+        g.mul(g).reshape(&[rows, g.len() / rows.max(1)]).sum_axes_on_device(&[1]).reshape(&[rows])
+    };
+    let sums: Vec<Value> = gradients.filter(|g| !g.is_empty()).map(rows).collect();
+    if sums.is_empty() {
+        return Ok(0.0);
+    }
+    Ok(Value::concat(&sums, 0).to_vec()?.into_iter().map(f64::from).sum())
 }

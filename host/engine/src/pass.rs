@@ -22,7 +22,7 @@ pub(crate) struct Pass<'a> {
 /// What the loss says of logits.
 pub(crate) struct Judged {
     scalar: u64,
-    pub(crate) loss: f32,
+    loss: Value,
     /// Handles that components left behind in the session.
     pub(crate) leaked: usize,
 }
@@ -70,10 +70,16 @@ impl Judged {
             .collect();
         let scalar = loss.heads(session, &args)?;
         let leaked = session.live().saturating_sub(heads.len() + 1 + tensors.iter().map(Tensors::count).sum::<usize>());
-        match session.value(scalar)?.to_vec()?[..] {
-            [loss] => Ok(Judged { scalar, loss, leaked }),
-            ref other => Err(Error::Component(plugin_api::Error::new(format!("a loss is one number; forward returned {} of them", other.len())))),
+        let loss = session.value(scalar)?;
+        if loss.len() != 1 {
+            return Err(Error::Component(plugin_api::Error::new(format!("a loss is one number; forward returned {} of them", loss.len()))));
         }
+        Ok(Judged { scalar, loss, leaked })
+    }
+
+    /// The loss as a number. To be asked for when the device has been told all that it is to do, since it waits for that.
+    pub(crate) fn loss(&self) -> Result<f32> {
+        Ok(self.loss.to_vec()?[0])
     }
 
     /// Where the way back begins: the loss, and its gradient by itself.

@@ -4,15 +4,19 @@
 //! add to one place. Burn's extension trait takes an operation to the tensor behind the dispatch, and through the fusion of operations as one that
 //! is not fused.
 
+mod conv;
 mod found;
+mod kept;
 mod norm;
 mod planes;
 mod pool;
+mod products;
 mod resize;
 #[cfg(test)]
 mod tests;
 
 use crate::kernels::{Blend, Windows};
+use crate::value::Conv3;
 use burn::backend::fusion::custom::TensorSpec;
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, backend_extension};
@@ -21,6 +25,7 @@ use burn_cubecl::CubeBackend;
 use std::sync::Arc;
 
 pub(crate) use found::count;
+pub(crate) use kept::keep;
 
 /// (B, C, spatial...) with other lengths in space; up to three axes, the first ones of `size` are left out.
 fn resized(shape: &Shape, size: [usize; 3]) -> Shape {
@@ -37,9 +42,30 @@ fn f32_of(shape: Shape) -> TensorSpec {
     TensorSpec::new(shape, DType::F32)
 }
 
-/// The operations. Tensors are f32, (B, C, spatial...) with up to three axes in space.
+/// The operations. Tensors are (B, C, spatial...) with up to three axes in space, and f32; those that convolutions, products and norms take, and give back, may be bf16.
 #[backend_extension(Cube, Fusion)]
 pub(crate) trait Kernels: Backend {
+    /// A convolution in three dimensions and one group, without a bias.
+    #[fusion(dtype = x, shape = conv::convolved(x, w, s))]
+    fn convolve(x: FloatTensor<Self>, w: FloatTensor<Self>, s: Conv3) -> FloatTensor<Self>;
+
+    /// The same plus a bias (O).
+    #[fusion(dtype = x, shape = conv::convolved(x, w, s))]
+    fn convolve_and_add(x: FloatTensor<Self>, w: FloatTensor<Self>, bias: FloatTensor<Self>, s: Conv3) -> FloatTensor<Self>;
+
+    /// The gradient of `convolve` for w, whose kernel this is.
+    #[fusion(dtype = x, shape = conv::weights(x, dy, *kernel))]
+    fn convolve_weight_grad(x: FloatTensor<Self>, dy: FloatTensor<Self>, kernel: [usize; 3], s: Conv3) -> FloatTensor<Self>;
+
+    /// Products of matrices (..., M, K) and (..., K, N), by a kernel that is not sought by trial.
+    #[fusion(dtype = a, shape = with_length(a, a.num_dims() - 1, b[b.num_dims() - 1]))]
+    fn product(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// Of (..., O) and (..., I) as rows: for each of `firsts` the products (parts, O, I) of parts of so many rows of the left, each row times that one of the right which is
+    /// so much further on. f32.
+    #[fusion(meta = |left, right, cut, firsts| f32_of(products::shape(&left.shape, &right.shape, cut[0], firsts)))]
+    fn rows_products(left: FloatTensor<Self>, right: FloatTensor<Self>, cut: [usize; 2], firsts: Arc<Vec<usize>>) -> FloatTensor<Self>;
+
     /// The maximum of each window, and its place in the volume (i32).
     #[fusion(meta = |x, windows| (f32_of(resized(&x.shape, windows.output())), TensorSpec::new(resized(&x.shape, windows.output()), DType::I32)))]
     fn max_pool(x: FloatTensor<Self>, windows: Arc<Windows>) -> (FloatTensor<Self>, IntTensor<Self>);
@@ -65,7 +91,7 @@ pub(crate) trait Kernels: Backend {
     fn blend_grad(dy: FloatTensor<Self>, axis: usize, from: usize, blends: Arc<Vec<Blend>>) -> FloatTensor<Self>;
 
     /// Mean and 1 / sqrt(variance + eps) of each (batch, group), as (B * groups, 2).
-    #[fusion(dtype = x, shape = Shape::from(vec![x[0] * *groups, 2]))]
+    #[fusion(meta = |x, groups, _eps| f32_of(Shape::from(vec![x.shape[0] * *groups, 2])))]
     fn norm_statistics(x: FloatTensor<Self>, groups: usize, eps: f32) -> FloatTensor<Self>;
 
     /// `(x - mean) * rstd * scale + shift` with a leaky ReLU behind it. `scale` and `shift` are (C).
@@ -85,6 +111,27 @@ pub(crate) trait Kernels: Backend {
 }
 
 impl Kernels for CubeBackend {
+    fn convolve(x: FloatTensor<Self>, w: FloatTensor<Self>, s: Conv3) -> FloatTensor<Self> {
+        conv::forward(x, w, None, s)
+    }
+
+    fn convolve_and_add(x: FloatTensor<Self>, w: FloatTensor<Self>, bias: FloatTensor<Self>, s: Conv3) -> FloatTensor<Self> {
+        conv::forward(x, w, Some(bias), s)
+    }
+
+    fn convolve_weight_grad(x: FloatTensor<Self>, dy: FloatTensor<Self>, kernel: [usize; 3], s: Conv3) -> FloatTensor<Self> {
+        conv::weight_grad(x, dy, kernel, s)
+    }
+
+    fn product(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
+        let dtype = a.dtype;
+        products::product(a, b, dtype)
+    }
+
+    fn rows_products(left: FloatTensor<Self>, right: FloatTensor<Self>, cut: [usize; 2], firsts: Arc<Vec<usize>>) -> FloatTensor<Self> {
+        products::of_rows(left, right, cut, &firsts)
+    }
+
     fn max_pool(x: FloatTensor<Self>, windows: Arc<Windows>) -> (FloatTensor<Self>, IntTensor<Self>) {
         pool::max(x, &windows)
     }

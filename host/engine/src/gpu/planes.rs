@@ -5,7 +5,7 @@ use burn::tensor::{DType, Shape};
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::ops::{numeric::empty_device_contiguous_dtype, permute_nhwc_to_nchw};
 use burn_cubecl::tensor::CubeTensor;
-use cubecl::ir::AddressType;
+use cubecl::ir::{AddressType, ElemType, FloatKind};
 use cubecl::prelude::*;
 
 /// Values between neighbours.
@@ -42,6 +42,11 @@ impl Planes {
 
     pub(super) fn steps(&self) -> StepsLaunch {
         StepsLaunch::new(self.steps[0], self.steps[1], self.steps[2])
+    }
+
+    /// What the numbers are: f32 or bf16.
+    pub(super) fn kind(&self) -> ElemType {
+        ElemType::Float(if self.tensor.dtype == DType::BF16 { FloatKind::BF16 } else { FloatKind::F32 })
     }
 
     pub(super) fn addresses(&self) -> AddressType {

@@ -4,7 +4,7 @@
 use crate::ops::{self, Context};
 use crate::random::Random;
 use crate::selftest::apart;
-use crate::{device::Device, value::Value};
+use crate::{Precision, device::Device, value::Value};
 use plugin_api::Op;
 use std::cell::RefCell;
 
@@ -13,7 +13,7 @@ fn gpu() -> Option<Device> {
     if found.is_none() {
         println!("skipped: there is no GPU here");
     }
-    found.map(|device| device.with_precision(crate::Precision::F32))
+    found.map(|device| device.with_precision(Precision::F32))
 }
 
 fn drawn(random: &mut Random, shape: &[usize]) -> Vec<f32> {
@@ -228,4 +228,28 @@ fn a_small_u_net() {
     };
     let off: Vec<_> = run(&Device::cpu()).iter().zip(run(&device)).map(|((name, here), (_, there))| (*name, apart(here, &there))).collect();
     assert!(off.iter().all(|(_, off)| *off < 1e-4), "{off:#?}");
+}
+
+/// bf16 in, bf16 out, and gradients too: the same as f32 from the same rounded numbers, but for the rounding of what is written.
+#[test]
+fn norms_keep_bf16() {
+    let Some(device) = gpu().filter(|device| device.name().starts_with("cuda")) else { return };
+    let mut random = Random::new(6, &[]);
+    let shape = [2, 24, 9, 10, 11];
+    let [x, seed] = [(); 2].map(|()| channels_last(&drawn(&mut random, &shape), &shape, &device).factor(Precision::Mixed));
+    let affine = [(); 2].map(|()| Value::from_f32(drawn(&mut random, &[24]), &[24], &device));
+    let run = |x: Value, seed: &Value| {
+        let stats = x.norm_statistics(24, 1e-5);
+        let y = x.norm(&stats, [&affine[0], &affine[1]], 0.01);
+        let (dx, dscale, dshift) = x.norm_grad(&stats, [&affine[0], &affine[1]], seed, 0.01);
+        [y, dx, dscale, dshift].map(|value| (value.narrow().is_some(), value.to_vec().unwrap()))
+    };
+    let [x, seed] = [x, seed].map(|value| value.product(Precision::Mixed));
+    let wide = |value: &Value| Value::from_f32(value.to_vec().unwrap(), value.shape(), &device);
+    let (narrow, beside) = (run(x.clone(), &seed), run(wide(&x), &wide(&seed)));
+    for (i, ((kept, narrow), (_, wide))) in narrow.into_iter().zip(beside).enumerate() {
+        assert_eq!(kept, i < 2, "result {i}");
+        let off = apart(&wide, &narrow);
+        assert!(off < if kept { 4e-3 } else { 2e-5 }, "result {i} is off by {off}");
+    }
 }

@@ -28,7 +28,7 @@ fn leaky_relu(x: &Value, slope: f64, cx: &Context<'_>) -> Result<Out> {
             let alone = move || {
                 let out = out.fleeting();
                 let kernel = if device.is_cpu() { behind.before_leaky_relu(&out, narrow).ok() } else { None };
-                kernel.unwrap_or_else(|| behind.mul(&leaky_factor(&out, slope, &device)))
+                kernel.unwrap_or_else(|| behind.mul(&leaky_factor(&out, slope, &device)).narrowed_like(&behind))
             };
             Ok(g.through_leaky_relu(narrow, alone))
         });
@@ -38,8 +38,9 @@ fn leaky_relu(x: &Value, slope: f64, cx: &Context<'_>) -> Result<Out> {
         let out = y.clone();
         return Out::single(y, move |g| g.before_leaky_relu(&out, narrow));
     }
-    let factor = leaky_factor(x, slope, &device);
-    Out::single(x.mul(&factor), move |g| Ok(g.mul(&factor)))
+    let y = x.mul(&leaky_factor(x, slope, &device)).narrowed_like(x);
+    let out = y.clone();
+    Out::single(y, move |g| Ok(g.mul(&leaky_factor(&out, slope, &device)).narrowed_like(g)))
 }
 
 pub(super) fn unary(op: Op, x: &Value, floats: &[f64], cx: &Context<'_>) -> Result<Out> {

@@ -129,10 +129,10 @@ pub(super) fn matmul(a: &Value, b: &Value, cx: &Context<'_>) -> Result<Out> {
     // the processor's matrix product would round to bf16 and back, and gain nothing
     let precision = if device.is_cpu() { Precision::F32 } else { device.precision() };
     let (a, b) = (widen(a).factor(precision), widen(b).factor(precision));
-    Out::with(a.matmul(&b).product(precision), move |g, needs| {
+    Out::with(a.matmul(&b, cx.device).product(precision), move |g, needs| {
         let g = g.factor(precision);
-        let left = if needs[0] { Some(sum_to(&g.matmul(&transposed(&b)).product(precision), &sa, &device)?) } else { None };
-        let right = if needs[1] { Some(sum_to(&transposed(&a).matmul(&g).product(precision), &sb, &device)?) } else { None };
+        let left = if needs[0] { Some(sum_to(&g.matmul(&transposed(&b), &device).product(precision), &sa, &device)?) } else { None };
+        let right = if needs[1] { Some(sum_to(&transposed(&a).matmul(&g, &device).product(precision), &sb, &device)?) } else { None };
         Ok(vec![left, right])
     })
 }

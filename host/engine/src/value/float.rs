@@ -1,7 +1,12 @@
 //! Arithmetic on Float values; shapes have been checked before.
 
 use super::{D, Value};
-use crate::{device::Device, kernels};
+#[cfg(feature = "gpu")]
+use crate::gpu::Kernels;
+use crate::{
+    device::{Device, Precision},
+    kernels,
+};
 use burn::backend::ops::*;
 use burn::tensor::{FloatDType, IndexingUpdateOp, IntDType, Shape};
 use plugin_api::{DType, Op};
@@ -21,11 +26,14 @@ macro_rules! binary {
         impl Value { $(pub(crate) fn $name(&self, other: &Value) -> Value { Self::of(D::$burn(self.raw(), other.raw()), DType::Float) })+ }
     };
 }
-binary! { add_by_burn => float_add; sub => float_sub; mul => float_mul; div => float_div; pow => float_powf; matmul => float_matmul; }
+binary! { add_by_burn => float_add; sub => float_sub; mul => float_mul; div => float_div; pow => float_powf; }
 
 impl Value {
-    /// The sum of two values. Channels-last ones of one shape stay so, and are added by all cores.
+    /// The sum of two values; two of one shape that are kept in bf16 give such a one. Channels-last ones of one shape stay so, and are added by all cores.
     pub(crate) fn add(&self, other: &Value) -> Value {
+        if let (true, Some(a), Some(b)) = (self.shape == other.shape, self.narrow(), other.narrow()) {
+            return Self::float(D::float_add(a, b));
+        }
         if self.shape == other.shape
             && (self.is_channels_last() || other.is_channels_last())
             && let (Ok(a), Ok(b)) = (self.cells(), other.cells())
@@ -35,8 +43,29 @@ impl Value {
         self.add_by_burn(other)
     }
 
+    /// Products of matrices (..., M, K) and (..., K, N) of equal leading axes.
+    pub(crate) fn matmul(&self, other: &Value, device: &Device) -> Value {
+        #[cfg(feature = "gpu")]
+        if device.is_gpu() {
+            return Self::of(D::product(self.raw(), other.raw()), DType::Float);
+        }
+        let _ = device;
+        Self::of(D::float_matmul(self.raw(), other.raw()), DType::Float)
+    }
+
     pub(crate) fn full(shape: &[usize], value: f64, device: &Device) -> Value {
         Self::of(D::float_full(Shape::from(shape.to_vec()), value.into(), device.raw(), FloatDType::F32), DType::Float)
+    }
+
+    /// Zeros as a factor of a product of that precision.
+    pub(crate) fn zeros(shape: &[usize], precision: Precision, device: &Device) -> Value {
+        let dtype = if precision == Precision::Mixed { FloatDType::BF16 } else { FloatDType::F32 };
+        Self::of(D::float_full(Shape::from(shape.to_vec()), 0.0.into(), device.raw(), dtype), DType::Float)
+    }
+
+    /// A factor as f32.
+    pub(crate) fn cast_to_f32(&self) -> Value {
+        Self::of(D::float_cast(self.raw(), FloatDType::F32), DType::Float)
     }
 
     pub(crate) fn scale(&self, k: f64) -> Value {

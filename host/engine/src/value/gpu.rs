@@ -40,17 +40,25 @@ impl Value {
 
     /// Mean and 1 / deviation of each (batch, group).
     pub(crate) fn norm_statistics(&self, groups: usize, eps: f32) -> Value {
-        Self::of(D::norm_statistics(self.raw(), groups, eps), DType::Float)
+        Self::of(D::norm_statistics(self.stored(), groups, eps), DType::Float)
     }
 
-    /// Normalised, scaled and shifted, with a leaky ReLU behind it.
+    /// Sums over all axes but the channels' (C), in one pass.
+    pub(crate) fn sums_of_channels(&self) -> Value {
+        let (batch, channels) = (self.shape()[0], self.shape()[1]);
+        let voxels: usize = self.shape()[2..].iter().product();
+        let means = self.norm_statistics(channels, 1.0).reshape(&[batch, channels, 2]).slice(2, 0, 1, 1);
+        means.sum_axes_on_device(&[0]).scale(voxels as f64).reshape(&[channels])
+    }
+
+    /// Normalised, scaled and shifted, with a leaky ReLU behind it; kept as this value is.
     pub(crate) fn norm(&self, stats: &Value, [scale, shift]: [&Value; 2], slope: f32) -> Value {
-        Self::of(D::norm(self.raw(), stats.raw(), scale.raw(), shift.raw(), slope), DType::Float)
+        Self::float(D::norm(self.stored(), stats.raw(), scale.raw(), shift.raw(), slope))
     }
 
     /// The gradients of [`Value::norm`] for its input, scale and shift from that of its result.
     pub(crate) fn norm_grad(&self, stats: &Value, [scale, shift]: [&Value; 2], g: &Value, slope: f32) -> (Value, Value, Value) {
-        let (x, scale, shift) = D::norm_grad(self.raw(), stats.raw(), scale.raw(), shift.raw(), g.raw(), slope);
-        (Self::of(x, DType::Float), Self::of(scale, DType::Float), Self::of(shift, DType::Float))
+        let (x, scale, shift) = D::norm_grad(self.stored(), stats.raw(), scale.raw(), shift.raw(), g.stored(), slope);
+        (Self::float(x), Self::of(scale, DType::Float), Self::of(shift, DType::Float))
     }
 }

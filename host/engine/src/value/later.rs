@@ -1,8 +1,11 @@
 //! Values that are computed when somebody looks at them: what comes in between a norm and the activation behind it, forward and
-//! back. Mostly nobody looks, and the two are one pass. And values that are computed once more on the way back, instead of being kept for it.
+//! back. Mostly nobody looks, and the two are one pass. Values that are computed once more on the way back, instead of being kept for it. And values
+//! that a GPU keeps in bf16, the result of mixed precision, f32 to who looks: the next convolution takes them as they are.
 
-use super::Value;
-use burn::backend::DispatchTensor;
+use super::{D, Value};
+use crate::device::Precision;
+use burn::backend::{DispatchTensor, TensorMetadata, ops::*};
+use burn::tensor::{DType, FloatDType};
 use std::sync::{Arc, OnceLock};
 
 /// Makes a result with a leaky ReLU of some slope behind it; slope 1 for the result itself.
@@ -20,6 +23,8 @@ enum Recipe {
         slope: f32,
         alone: Box<dyn Fn() -> Value + Send + Sync>,
     },
+    /// bf16, to be widened.
+    Narrow(DispatchTensor),
 }
 
 /// A tensor, or how to come by it.
@@ -34,31 +39,33 @@ pub(super) enum Raw {
 
 pub(super) struct Later {
     recipe: Recipe,
-    tensor: OnceLock<DispatchTensor>,
+    value: OnceLock<Value>,
 }
 
 impl Raw {
     /// The tensor, computed now if it has not been.
     pub(super) fn tensor(&self) -> &DispatchTensor {
-        let later = match self {
-            Raw::Ready(tensor) | Raw::Again(tensor, _) => return tensor,
-            Raw::Later(later) => later,
-        };
-        later.tensor.get_or_init(|| {
-            let value = match &later.recipe {
-                Recipe::Norm(norm) => norm(1.0),
-                Recipe::Activated(norm, slope) => norm(*slope),
-                Recipe::Joined(parts) => Value::concat(&parts.iter().map(Value::fleeting).collect::<Vec<_>>(), 1),
-                Recipe::Gradient { alone, .. } => alone(),
-            };
-            value.raw()
-        })
+        match self {
+            Raw::Ready(tensor) | Raw::Again(tensor, _) => tensor,
+            Raw::Later(later) => later.value().raw.tensor(),
+        }
+    }
+
+    /// The tensor as it is kept: f32, or bf16.
+    fn stored(&self) -> &DispatchTensor {
+        match self {
+            Raw::Ready(tensor) | Raw::Again(tensor, _) => tensor,
+            Raw::Later(later) => match &later.recipe {
+                Recipe::Narrow(tensor) => tensor,
+                _ => later.value().raw.stored(),
+            },
+        }
     }
 
     /// The recipe of a value that nobody has looked at.
     fn recipe(&self) -> Option<&Recipe> {
         match self {
-            Raw::Later(later) if later.tensor.get().is_none() => Some(&later.recipe),
+            Raw::Later(later) if later.value.get().is_none() => Some(&later.recipe),
             _ => None,
         }
     }
@@ -66,11 +73,47 @@ impl Raw {
 
 impl Later {
     fn new(recipe: Recipe) -> Arc<Self> {
-        Arc::new(Later { recipe, tensor: OnceLock::new() })
+        Arc::new(Later { recipe, value: OnceLock::new() })
+    }
+
+    fn value(&self) -> &Value {
+        self.value.get_or_init(|| match &self.recipe {
+            Recipe::Norm(norm) => norm(1.0),
+            Recipe::Activated(norm, slope) => norm(*slope),
+            Recipe::Joined(parts) => Value::concat(&parts.iter().map(Value::fleeting).collect::<Vec<_>>(), 1),
+            Recipe::Gradient { alone, .. } => alone(),
+            Recipe::Narrow(tensor) => Value::of(D::float_cast(tensor.clone(), FloatDType::F32), plugin_api::DType::Float),
+        })
     }
 }
 
 impl Value {
+    /// A Float tensor as a GPU made it: f32, or bf16, which is widened for who looks.
+    pub(super) fn float(raw: DispatchTensor) -> Self {
+        match raw.dtype() {
+            DType::BF16 => {
+                let shape = raw.shape().to_vec();
+                Self::later(Recipe::Narrow(raw), &shape)
+            }
+            _ => Self::of(raw, plugin_api::DType::Float),
+        }
+    }
+
+    /// The tensor as it is kept, f32 or bf16.
+    pub(super) fn stored(&self) -> DispatchTensor {
+        self.raw.stored().clone()
+    }
+
+    /// The bf16 of a value that is kept so.
+    pub(crate) fn narrow(&self) -> Option<DispatchTensor> {
+        matches!(self.raw, Raw::Later(_)).then(|| self.stored()).filter(|tensor| tensor.dtype() == DType::BF16)
+    }
+
+    /// This value kept in bf16 if `beside` is.
+    pub(crate) fn narrowed_like(self, beside: &Value) -> Value {
+        if beside.narrow().is_some() { self.factor(Precision::Mixed).product(Precision::Mixed) } else { self }
+    }
+
     fn later(recipe: Recipe, shape: &[usize]) -> Self {
         Value { raw: Raw::Later(Later::new(recipe)), shape: shape.to_vec(), dtype: plugin_api::DType::Float }
     }

@@ -121,44 +121,50 @@ impl Value {
     pub(crate) fn factor(&self, precision: Precision) -> Value {
         match precision {
             Precision::F32 => self.clone(),
-            Precision::Mixed => Self::of(D::float_cast(self.raw(), FloatDType::BF16), DType::Float),
+            Precision::Mixed => Self::of(self.narrow().unwrap_or_else(|| D::float_cast(self.raw(), FloatDType::BF16)), DType::Float),
         }
     }
 
-    /// The product of [`Value::factor`]s as f32.
+    /// The product of [`Value::factor`]s as a value, f32 to who looks.
     pub(crate) fn product(&self, precision: Precision) -> Value {
         match precision {
             Precision::F32 => self.clone(),
-            Precision::Mixed => Self::of(D::float_cast(self.raw(), FloatDType::F32), DType::Float),
+            Precision::Mixed => Self::float(self.raw()),
+        }
+    }
+
+    /// The same numbers in other places, kept as they are kept.
+    fn moved(&self, to: impl FnOnce(DispatchTensor) -> DispatchTensor) -> Value {
+        match self.raw {
+            Raw::Later(_) => Self::float(to(self.stored())),
+            _ => Self::of(to(self.raw()), DType::Float),
         }
     }
 
     pub(crate) fn reshape(&self, shape: &[usize]) -> Value {
-        let (raw, shape) = (self.raw(), Shape::from(shape.to_vec()));
+        let shape = Shape::from(shape.to_vec());
         let raw = match self.dtype {
-            DType::Int => D::int_reshape(raw, shape),
-            DType::Bool => D::bool_reshape(raw, shape),
-            _ => D::float_reshape(raw, shape),
+            DType::Int => D::int_reshape(self.raw(), shape),
+            DType::Bool => D::bool_reshape(self.raw(), shape),
+            _ => return self.moved(|raw| D::float_reshape(raw, shape)),
         };
         Self::of(raw, self.dtype)
     }
 
     pub(crate) fn permute(&self, axes: &[usize]) -> Value {
-        let raw = self.raw();
         let raw = match self.dtype {
-            DType::Int => D::int_permute(raw, axes),
-            DType::Bool => D::bool_permute(raw, axes),
-            _ => D::float_permute(raw, axes),
+            DType::Int => D::int_permute(self.raw(), axes),
+            DType::Bool => D::bool_permute(self.raw(), axes),
+            _ => return self.moved(|raw| D::float_permute(raw, axes)),
         };
         Self::of(raw, self.dtype)
     }
 
     pub(crate) fn flip(&self, axes: &[usize]) -> Value {
-        let raw = self.raw();
         let raw = match self.dtype {
-            DType::Int => D::int_flip(raw, axes),
-            DType::Bool => D::bool_flip(raw, axes),
-            _ => D::float_flip(raw, axes),
+            DType::Int => D::int_flip(self.raw(), axes),
+            DType::Bool => D::bool_flip(self.raw(), axes),
+            _ => return self.moved(|raw| D::float_flip(raw, axes)),
         };
         Self::of(raw, self.dtype)
     }
@@ -182,11 +188,10 @@ impl Value {
     pub(crate) fn slice(&self, axis: usize, start: usize, end: usize, step: usize) -> Value {
         let ranges: Vec<Slice> =
             self.shape.iter().enumerate().map(|(a, &n)| if a == axis { slice_of(start, end, step) } else { slice_of(0, n, 1) }).collect();
-        let raw = self.raw();
         let raw = match self.dtype {
-            DType::Int => D::int_slice(raw, &ranges),
-            DType::Bool => D::bool_slice(raw, &ranges),
-            _ => D::float_slice(raw, &ranges),
+            DType::Int => D::int_slice(self.raw(), &ranges),
+            DType::Bool => D::bool_slice(self.raw(), &ranges),
+            _ => return self.moved(|raw| D::float_slice(raw, &ranges)),
         };
         Self::of(raw, self.dtype)
     }
@@ -194,6 +199,7 @@ impl Value {
     pub(crate) fn concat(parts: &[Value], axis: usize) -> Value {
         let dtype = parts[0].dtype;
         if axis == 1
+            && parts.iter().all(|part| part.narrow().is_none())
             && parts.iter().any(Value::is_channels_last)
             && let Ok(voxels) = parts.iter().map(Value::cells).collect::<plugin_api::Result<Vec<_>>>()
         {
@@ -202,6 +208,9 @@ impl Value {
             shape[1] = cells.iter().map(|cells| cells.channels).sum();
             let voxels = shape.iter().product::<usize>() / shape[1];
             return Self::from_channels_last(kernels::join(&cells, voxels), &shape);
+        }
+        if let Some(narrow) = parts.iter().map(Value::narrow).collect() {
+            return Self::float(D::float_cat(narrow, axis));
         }
         let raw: Vec<DispatchTensor> = parts.iter().map(|p| p.raw()).collect();
         let raw = match dtype {

@@ -9,7 +9,7 @@ use std::time::Instant;
 const WARM: usize = 2;
 /// Iterations that are timed at least, and seconds that are enough of them.
 const LEAST: usize = 3;
-const ENOUGH: f64 = 10.0;
+const ENOUGH: f64 = 4.0;
 /// An epoch of nnU-Net.
 const TRAINING: f64 = 250.0;
 const VALIDATION: f64 = 50.0;
@@ -43,10 +43,16 @@ fn timed(set: BenchSet, network: &Network, bed: &Bed<'_>) -> Check {
             Ok(theirs) => {
                 let ratios: Vec<String> = theirs
                     .iter()
-                    .map(|(how, seconds)| format!("{:.2} times as fast as PyTorch, {how} ({seconds:.3} s)", seconds / times.iteration))
+                    .map(|torch::Time { how, seconds, bytes }| {
+                        let held = memory::gib(*bytes);
+                        format!("{:.2} times as fast as PyTorch, {how} ({seconds:.3} s, {held:.1} GiB)", seconds / times.iteration)
+                    })
                     .collect();
                 found = format!("{found}; {}", ratios.join(", "));
-                figures["pytorch_s"] = theirs.into_iter().map(|(how, seconds)| (how, Value::from(seconds))).collect::<serde_json::Map<_, _>>().into();
+                figures["pytorch_s"] =
+                    theirs.iter().map(|time| (time.how.clone(), Value::from(time.seconds))).collect::<serde_json::Map<_, _>>().into();
+                figures["pytorch_bytes"] =
+                    theirs.into_iter().map(|time| (time.how, Value::from(time.bytes))).collect::<serde_json::Map<_, _>>().into();
             }
             Err(error) => found = format!("{found}; PyTorch: {error}"),
         }

@@ -4,7 +4,6 @@ use super::{Bed, Check, components::small, rig::Rig};
 use crate::{error::Result, memory};
 use engine::Device;
 use serde_json::json;
-use std::process::Command;
 
 const WARM: usize = 10;
 const ITERATIONS: usize = 40;
@@ -34,15 +33,7 @@ pub(super) fn run(bed: &Bed<'_>, done: &mut dyn FnMut(Check)) -> Result<()> {
     Ok(())
 }
 
-/// Bytes that this process holds on the device; on a GPU as the driver tells.
+/// Bytes that this process holds on the device.
 pub(super) fn held(device: &Device) -> u64 {
-    if device.name().starts_with("cuda") { on_gpu().unwrap_or(0) } else { memory::taken() }
-}
-
-fn on_gpu() -> Option<u64> {
-    let output = Command::new("nvidia-smi").args(["--query-compute-apps=pid,used_memory", "--format=csv,noheader,nounits"]).output().ok()?;
-    let text = String::from_utf8(output.stdout).ok()?;
-    let own = std::process::id().to_string();
-    let mib = text.lines().filter_map(|line| line.split_once(',')).find(|(pid, _)| pid.trim() == own)?.1.trim().parse::<u64>().ok()?;
-    Some(mib << 20)
+    device.held().unwrap_or_else(memory::taken)
 }

@@ -104,6 +104,7 @@ pub(super) fn statistics(x: CubeTensor, groups: usize, eps: f32) -> CubeTensor {
         x.steps(),
         pass.lengths(),
         pass.width,
+        x.kind(),
     );
     sums::statistics_kernel::launch(
         &client,
@@ -116,6 +117,7 @@ pub(super) fn statistics(x: CubeTensor, groups: usize, eps: f32) -> CubeTensor {
         x.steps(),
         pass.lengths(),
         eps,
+        x.kind(),
     );
     stats
 }
@@ -124,7 +126,7 @@ pub(super) fn statistics(x: CubeTensor, groups: usize, eps: f32) -> CubeTensor {
 pub(super) fn forward(x: CubeTensor, stats: CubeTensor, scale: CubeTensor, shift: CubeTensor, slope: f32) -> CubeTensor {
     let x = Planes::of(x);
     let pass = Pass::over(&x, stats.meta.shape()[0] / x.batch.max(1));
-    let y = Planes::of(x.like(x.tensor.meta.shape().clone(), DType::F32));
+    let y = Planes::of(x.like(x.tensor.meta.shape().clone(), x.tensor.dtype));
     passes::forward_kernel::launch(
         &x.tensor.client,
         pass.cubes(),
@@ -140,6 +142,7 @@ pub(super) fn forward(x: CubeTensor, stats: CubeTensor, scale: CubeTensor, shift
         pass.lengths(),
         slope,
         pass.width,
+        x.kind(),
     );
     y.tensor
 }
@@ -158,7 +161,7 @@ pub(super) fn backward(
     let addresses: AddressType = x.addresses().max(dy.addresses());
     let [scale, shift] = affine.map(into_contiguous);
     let stats = into_contiguous(stats);
-    let dx = Planes::of(x.like(x.tensor.meta.shape().clone(), DType::F32));
+    let dx = Planes::of(x.like(x.tensor.meta.shape().clone(), x.tensor.dtype));
     let (sums, rows, planes) =
         (pass.room(&x.tensor), room(&[pass.batch * pass.groups, 2], &x.tensor), room(&[pass.batch * pass.channels, 2], &x.tensor));
     let (dscale, dshift) = (room(&[pass.channels], &x.tensor), room(&[pass.channels], &x.tensor));
@@ -178,6 +181,7 @@ pub(super) fn backward(
         pass.lengths(),
         slope,
         pass.width,
+        [x.kind(), dy.kind()],
     );
     sums::rows_kernel::launch(
         &client,
@@ -220,6 +224,7 @@ pub(super) fn backward(
         pass.lengths(),
         slope,
         pass.width,
+        [x.kind(), dy.kind()],
     );
     (dx.tensor, dscale, dshift)
 }

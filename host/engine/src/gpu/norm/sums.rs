@@ -1,6 +1,7 @@
 //! Sums over the voxels of a norm, part by part, and the parts together.
 
 use super::{FEW, Lengths, Share, Steps, UNITS, affine, base, before, share};
+use cubecl::ir::ElemType;
 use cubecl::prelude::*;
 
 /// Adds up both lists over the units that lie a multiple of `width` apart: the sums are those of the first `width` units.
@@ -37,15 +38,15 @@ fn write(sums: &mut [f32], first: f32, second: f32, s: &Share, l: &Lengths, #[co
 
 /// Sums of x and of its squares, both of the distance to the first voxel of the (batch, channel), so that a mean far from 0 takes no digits.
 #[cube(launch, address_type = "dynamic")]
-pub(super) fn moments_kernel(x: &[f32], sums: &mut [f32], steps: Steps, l: Lengths, #[comptime] width: usize) {
+pub(super) fn moments_kernel<F: Float>(x: &[F], sums: &mut [f32], steps: Steps, l: Lengths, #[comptime] width: usize, #[define(F)] _kind: ElemType) {
     let s = share(&l, width);
     let base = base(&s, &steps);
     let mut plain = 0f32;
     let mut squares = 0f32;
     if s.first < s.end {
-        let pivot = x[base];
+        let pivot = f32::cast_from(x[base]);
         for voxel in range_stepped(s.first, s.end, UNITS / width) {
-            let apart = x[base + voxel * steps.voxel] - pivot;
+            let apart = f32::cast_from(x[base + voxel * steps.voxel]) - pivot;
             plain += apart;
             squares += apart * apart;
         }
@@ -71,7 +72,15 @@ fn together(sums: &[f32], plane: usize, parts: usize, a: &mut Shared<[f32]>, b: 
 
 /// Mean and 1 / deviation of each (batch, group): channels join one after the other (Chan et al. 1979).
 #[cube(launch, address_type = "dynamic")]
-pub(super) fn statistics_kernel(x: &[f32], sums: &[f32], stats: &mut [f32], steps: Steps, l: Lengths, eps: f32) {
+pub(super) fn statistics_kernel<F: Float>(
+    x: &[F],
+    sums: &[f32],
+    stats: &mut [f32],
+    steps: Steps,
+    l: Lengths,
+    eps: f32,
+    #[define(F)] _kind: ElemType,
+) {
     let mut a = Shared::new_slice(FEW);
     let mut b = Shared::new_slice(FEW);
     let per_group = l.channels / l.groups;
@@ -84,7 +93,7 @@ pub(super) fn statistics_kernel(x: &[f32], sums: &[f32], stats: &mut [f32], step
         together(sums, image * l.channels + channel, l.parts, &mut a, &mut b);
         let plain = a[0];
         let own = b[0] - plain * plain / count;
-        let apart = x[image * steps.image + channel * steps.channel] + plain / count - mean;
+        let apart = f32::cast_from(x[image * steps.image + channel * steps.channel]) + plain / count - mean;
         let before = f32::cast_from(i);
         mean += apart / (before + 1.0);
         squares += own + apart * apart * count * before / (before + 1.0);
@@ -102,9 +111,9 @@ pub(super) fn statistics_kernel(x: &[f32], sums: &[f32], stats: &mut [f32], step
 
 /// Sums of the gradient before the activation and of its product with x - mean.
 #[cube(launch, address_type = "dynamic")]
-pub(super) fn products_kernel(
-    x: &[f32],
-    dy: &[f32],
+pub(super) fn products_kernel<F: Float, G: Float>(
+    x: &[F],
+    dy: &[G],
     stats: &[f32],
     scale: &[f32],
     shift: &[f32],
@@ -114,6 +123,7 @@ pub(super) fn products_kernel(
     l: Lengths,
     slope: f32,
     #[comptime] width: usize,
+    #[define(F, G)] _kinds: [ElemType; 2],
 ) {
     let s = share(&l, width);
     let (x_base, dy_base) = (base(&s, &x_steps), base(&s, &dy_steps));
@@ -121,8 +131,8 @@ pub(super) fn products_kernel(
     let mut plain = 0f32;
     let mut product = 0f32;
     for voxel in range_stepped(s.first, s.end, UNITS / width) {
-        let centred = x[x_base + voxel * x_steps.voxel] - affine.mean;
-        let dz = before(dy[dy_base + voxel * dy_steps.voxel], centred * affine.factor + affine.shift, slope);
+        let centred = f32::cast_from(x[x_base + voxel * x_steps.voxel]) - affine.mean;
+        let dz = before(f32::cast_from(dy[dy_base + voxel * dy_steps.voxel]), centred * affine.factor + affine.shift, slope);
         plain += dz;
         product += dz * centred;
     }

@@ -39,12 +39,12 @@ pub(super) fn adjoint(g: &Value, w: &Value, s: &Conv3, size: [usize; 3], precisi
     }
     let small: [usize; 3] = std::array::from_fn(|a| g.shape()[a + 2]);
     if kernel == s.stride && kernel != [1; 3] && (0..3).all(|a| size[a] == small[a] * kernel[a]) {
-        return Some(by_product(g, w, small, kernel, precision));
+        return Some(by_product(g, w, small, kernel, precision, device));
     }
     let axes: [Vec<Phase>; 3] = std::array::from_fn(|a| phases(s.stride[a], s.padding[a], s.dilation[a], kernel[a], size[a]));
     // (O, I) become (I, O): outputs gather
     let w = w.permute(&[1, 0, 2, 3, 4]);
-    let part = |p: [Phase; 3]| by_phase(g, &w, p, s.dilation).product(precision);
+    let part = |p: [Phase; 3]| by_phase(g, &w, p, s.dilation, device).product(precision);
     if axes.iter().all(|axis| axis.len() == 1) {
         return Some(part([axes[0][0], axes[1][0], axes[2][0]]));
     }
@@ -64,18 +64,18 @@ pub(super) fn adjoint(g: &Value, w: &Value, s: &Conv3, size: [usize; 3], precisi
 }
 
 /// Kernel and stride are equal: (B voxels, O) times (O, kernel I), and the kernel's voxels between those of `g`.
-fn by_product(g: &Value, w: &Value, small: [usize; 3], kernel: [usize; 3], precision: Precision) -> Value {
+fn by_product(g: &Value, w: &Value, small: [usize; 3], kernel: [usize; 3], precision: Precision, device: &Device) -> Value {
     let (batch, from, to) = (g.shape()[0], g.shape()[1], w.shape()[1]);
     let rows = g.permute(&[0, 2, 3, 4, 1]).reshape(&[batch * small.iter().product::<usize>(), from]);
     let columns = w.permute(&[0, 2, 3, 4, 1]).reshape(&[from, kernel.iter().product::<usize>() * to]);
-    let product = rows.matmul(&columns).product(precision);
+    let product = rows.matmul(&columns, device).product(precision);
     let [d, h, v] = small;
     let spread = product.reshape(&[batch, d, h, v, kernel[0], kernel[1], kernel[2], to]).permute(&[0, 1, 4, 2, 5, 3, 6, 7]);
     spread.reshape(&[batch, d * kernel[0], h * kernel[1], v * kernel[2], to]).permute(&[0, 4, 1, 2, 3])
 }
 
 /// The voxels of one phase: `w` is (I, O, kernel).
-fn by_phase(g: &Value, w: &Value, phases: [Phase; 3], dilation: [usize; 3]) -> Value {
+fn by_phase(g: &Value, w: &Value, phases: [Phase; 3], dilation: [usize; 3], device: &Device) -> Value {
     let mut padding = [0; 3];
     let mut taps = w.clone();
     for (a, p) in phases.iter().enumerate() {
@@ -87,7 +87,7 @@ fn by_phase(g: &Value, w: &Value, phases: [Phase; 3], dilation: [usize; 3]) -> V
         }
     }
     let s = Conv3 { stride: [1; 3], padding, dilation, output_padding: [0; 3], groups: 1 };
-    let y = g.conv3(&taps.flip(&[2, 3, 4]), None, &s);
+    let y = g.conv3(&taps.flip(&[2, 3, 4]), None, &s, device);
     phases.iter().enumerate().fold(y, |y, (a, p)| {
         let first = (p.start + padding[a] as isize) as usize;
         if y.shape()[a + 2] == p.count { y } else { y.slice(a + 2, first, first + p.count, 1) }

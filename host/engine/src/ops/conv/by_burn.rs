@@ -2,7 +2,7 @@
 //! product. Its transposed convolution, which a convolution's input gradient falls back on where there is a stride, is a loop on a GPU with sums in the inputs' type:
 //! `adjoint` does without.
 
-use super::{adjoint::adjoint, bias_grad, parts};
+use super::{adjoint::adjoint, bias_grad, parts, taps};
 use crate::{
     device::{Device, Precision},
     ops::{Out, three},
@@ -10,19 +10,46 @@ use crate::{
 };
 use plugin_api::Result;
 
-/// (a, b, spatial...) with three spatial axes.
+/// (a, b, spatial...) with three spatial axes. Channels that are neighbours in memory, as convolutions want and leave them, stay so.
 fn five(v: &Value) -> Value {
-    let s = v.shape();
-    let sp = three(&s[2..], 1);
-    v.reshape(&[s[0], s[1], sp[0], sp[1], sp[2]])
+    let n = v.rank();
+    if n == 5 {
+        return v.clone();
+    }
+    let (s, sp) = (v.shape(), three(&v.shape()[2..], 1));
+    let last: Vec<usize> = [0].into_iter().chain(2..n).chain([1]).collect();
+    v.permute(&last).reshape(&[s[0], sp[0], sp[1], sp[2], s[1]]).permute(&[0, 4, 1, 2, 3])
+}
+
+/// From three spatial axes back to those of `shape`.
+fn from_five(v: Value, shape: &[usize]) -> Value {
+    let n = shape.len();
+    if n == 5 {
+        return v;
+    }
+    let last: Vec<usize> = shape[..1].iter().chain(&shape[2..]).chain(&shape[1..2]).copied().collect();
+    let first: Vec<usize> = [0, n - 1].into_iter().chain(1..n - 1).collect();
+    v.permute(&[0, 2, 3, 4, 1]).reshape(&last).permute(&first)
+}
+
+/// With several groups Burn's kernel adds up in the type of its inputs, and tensor cores would gain nothing.
+fn of_groups(precision: Precision, groups: usize) -> Precision {
+    if groups > 1 { Precision::F32 } else { precision }
+}
+
+/// From images and gradients of a convolution that of its weights, which have the shape of `w`.
+fn weight_grad(x: &Value, g: &Value, w: &Value, s: &Conv3, precision: Precision, device: &Device) -> Value {
+    let kernel = std::array::from_fn(|a| w.shape()[a + 2]);
+    taps::weight_grad(x, g, kernel, s, precision, device).unwrap_or_else(|| x.conv3_weight_grad(w, g, s, device).product(precision))
 }
 
 /// A convolution.
 pub(super) fn conv([x, w]: [Value; 2], b: Option<Value>, s: Conv3, out_shape: Vec<usize>, precision: Precision, device: Device) -> Result<Out> {
+    let precision = of_groups(precision, s.groups);
     let bias_shape = b.as_ref().map(|b| b.shape().to_vec()).unwrap_or_default();
     let (x5, w5, b) = (five(&x).factor(precision), five(&w).factor(precision), b.map(|b| b.factor(precision)));
     let (sx, sw) = (x.shape().to_vec(), w.shape().to_vec());
-    let y = x5.conv3(&w5, b.as_ref(), &s).product(precision).reshape(&out_shape);
+    let y = from_five(x5.conv3(&w5, b.as_ref(), &s, &device).product(precision), &out_shape);
     Out::with(y, move |g, needs| {
         let g5 = five(g).factor(precision);
         let size = three(&sx[2..], 1);
@@ -32,8 +59,8 @@ pub(super) fn conv([x, w]: [Value; 2], b: Option<Value>, s: Conv3, out_shape: Ve
         };
         parts(
             needs,
-            || Ok(input_grad().reshape(&sx)),
-            || Ok(x5.conv3_weight_grad(&w5, &g5, &s).product(precision).reshape(&sw)),
+            || Ok(from_five(input_grad(), &sx)),
+            || Ok(from_five(weight_grad(&x5, &g5, &w5, &s, precision, &device), &sw)),
             || bias_grad(g, &bias_shape, &device),
         )
     })
@@ -48,28 +75,33 @@ pub(super) fn conv_transpose(
     precision: Precision,
     device: Device,
 ) -> Result<Out> {
+    let precision = of_groups(precision, s.groups);
     let bias_shape = b.as_ref().map(|b| b.shape().to_vec()).unwrap_or_default();
     let (x5, w5) = (five(&x).factor(precision), five(&w).factor(precision));
     let (sx, sw) = (x.shape().to_vec(), w.shape().to_vec());
     let size = three(&out_shape[2..], 1);
     let y = match adjoint(&x5, &w5, &s, size, precision, &device) {
         Some(y) => match &b {
-            Some(b) => y.add(&b.reshape(&[1, b.len(), 1, 1, 1])),
+            Some(b) => y.add(&b.reshape(&[1, b.len(), 1, 1, 1])).narrowed_like(&y),
             None => y,
         },
         None => x5.conv3_transpose(&w5, b.map(|b| b.factor(precision)).as_ref(), &s).product(precision),
     };
-    Out::with(y.reshape(&out_shape), move |g, needs| {
+    Out::with(from_five(y, &out_shape), move |g, needs| {
         let g5 = five(g).factor(precision);
+        let input_grad = || match s.groups {
+            1 => g5.conv3(&w5, None, &s, &device),
+            _ => Value::conv3_transpose_input_grad(&w5, &g5, &s),
+        };
         // with several groups weights lie otherwise than those of the convolution that this one transposes
         let weight_grad = || match s.groups {
-            1 => g5.conv3_weight_grad(&w5, &x5, &s),
-            _ => x5.conv3_transpose_weight_grad(&w5, &g5, &s),
+            1 => weight_grad(&g5, &x5, &w5, &s, precision, &device),
+            _ => x5.conv3_transpose_weight_grad(&w5, &g5, &s).product(precision),
         };
         parts(
             needs,
-            || Ok(Value::conv3_transpose_input_grad(&w5, &g5, &s).product(precision).reshape(&sx)),
-            || Ok(weight_grad().product(precision).reshape(&sw)),
+            || Ok(from_five(input_grad().product(precision), &sx)),
+            || Ok(from_five(weight_grad(), &sw)),
             || bias_grad(g, &bias_shape, &device),
         )
     })

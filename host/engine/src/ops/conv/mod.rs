@@ -2,6 +2,7 @@
 
 mod adjoint;
 mod by_burn;
+mod taps;
 
 use super::{Context, Out, reduce::sum_axes, sizes, three};
 use crate::{
@@ -14,6 +15,10 @@ use plugin_api::Result;
 fn bias_grad(g: &Value, shape: &[usize], device: &Device) -> Result<Value> {
     if device.is_cpu() {
         return Ok(Value::from_f32(kernels::bias_grad(&g.channels_last()?, g.shape()[1]), shape, device));
+    }
+    #[cfg(feature = "gpu")]
+    if device.is_gpu() {
+        return Ok(g.sums_of_channels().reshape(shape));
     }
     let axes: Vec<usize> = (0..g.rank()).filter(|&a| a != 1).collect();
     Ok(sum_axes(g, &axes, device)?.reshape(shape))
