@@ -1,12 +1,13 @@
 //! Convolutions on tensor cores, by the kernels of Burn's own library (cubek). Burn times a dozen of them, each compiled first, for every shape that it meets, which takes
-//! minutes for a network; here the one that is nearly always the fastest is taken, and where it cannot be had the next one (figures: docs/performance.md).
+//! minutes for a network; here the one that is nearly always the fastest is taken, and where it cannot be had the next one (figures: docs/performance.md). A panic here is
+//! caught by the runtime, and whoever reads the result gets it as an error.
 
+use super::planes::kind;
 use crate::value::Conv3;
-use burn::tensor::{DType, Shape};
+use burn::tensor::Shape;
 use burn_cubecl::kernel::conv::{ConvStrategy, conv_forward, conv_weight_backward};
 use burn_cubecl::ops::{numeric::empty_device_contiguous_dtype, permute_nchw_to_nhwc, permute_nhwc_to_nchw};
 use burn_cubecl::tensor::CubeTensor;
-use cubecl::ir::{ElemType, FloatKind};
 use cubek::convolution::{AcceleratedTileKind, ConvAlgorithm, ConvolutionArgs, ConvolutionInputs, Strategy, launch_ref};
 use cubek::matmul::definition::{MatmulElems, MatmulGlobalElems};
 use cubek::std::InputBinding;
@@ -64,10 +65,6 @@ fn launched(x: &CubeTensor, s: Conv3, inputs: impl Fn() -> ConvolutionInputs) ->
         let args = ConvolutionArgs { stride: s.stride, padding: s.padding, dilation: s.dilation };
         launch_ref::<3>(&Strategy::Inferred { algorithm, tile_kind }, &x.client, inputs(), args, kinds()).is_ok()
     })
-}
-
-fn kind(x: &CubeTensor) -> ElemType {
-    ElemType::Float(if x.dtype == DType::BF16 { FloatKind::BF16 } else { FloatKind::F32 })
 }
 
 fn binding(tensor: &CubeTensor) -> InputBinding {

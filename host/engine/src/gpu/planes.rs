@@ -44,9 +44,8 @@ impl Planes {
         StepsLaunch::new(self.steps[0], self.steps[1], self.steps[2])
     }
 
-    /// What the numbers are: f32 or bf16.
     pub(super) fn kind(&self) -> ElemType {
-        ElemType::Float(if self.tensor.dtype == DType::BF16 { FloatKind::BF16 } else { FloatKind::F32 })
+        kind(&self.tensor)
     }
 
     pub(super) fn addresses(&self) -> AddressType {
@@ -62,6 +61,11 @@ impl Planes {
         let last: Vec<usize> = shape.iter().take(1).chain(shape.iter().skip(2)).chain(shape.iter().skip(1).take(1)).copied().collect();
         permute_nhwc_to_nchw(empty_device_contiguous_dtype(client, device, Shape::from(last), dtype))
     }
+}
+
+/// What a tensor's numbers are: f32 or bf16.
+pub(super) fn kind(tensor: &CubeTensor) -> ElemType {
+    ElemType::Float(if tensor.dtype == DType::BF16 { FloatKind::BF16 } else { FloatKind::F32 })
 }
 
 /// Values between images, channels and voxels; none where the voxels do not follow each other within what the shape says.

@@ -96,12 +96,8 @@ fn by_phase(g: &Value, w: &Value, phases: [Phase; 3], dilation: [usize; 3], devi
 
 #[cfg(test)]
 mod tests {
+    use super::super::values;
     use super::*;
-
-    fn values(shape: &[usize], seed: u64) -> Value {
-        let mut random = crate::random::Random::new(seed, &[]);
-        Value::from_f32((0..shape.iter().product()).map(|_| random.normal() as f32).collect(), shape, &Device::cpu())
-    }
 
     /// All strides, paddings and kernels, and sizes that a stride does not divide.
     #[test]

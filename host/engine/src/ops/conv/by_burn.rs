@@ -109,28 +109,24 @@ pub(super) fn conv_transpose(
 
 #[cfg(test)]
 mod tests {
+    use super::super::values;
     use super::*;
-
-    fn values(shape: &[usize], seed: u64, device: &Device) -> Value {
-        let mut random = crate::random::Random::new(seed, &[]);
-        Value::from_f32((0..shape.iter().product()).map(|_| random.normal() as f32).collect(), shape, device)
-    }
 
     /// What other devices do, done by Burn's backend for the processor.
     #[test]
     fn burn_multiplies_bf16_where_the_precision_is_mixed() {
         let device = Device::cpu();
         let s = Conv3 { stride: [2, 1, 1], padding: [1; 3], dilation: [1; 3], output_padding: [0; 3], groups: 1 };
-        let (x, w, b) = (values(&[2, 3, 6, 5, 4], 1, &device), values(&[4, 3, 3, 3, 3], 2, &device), values(&[4], 3, &device));
-        let wt = values(&[3, 4, 3, 3, 3], 4, &device);
+        let (x, w, b) = (values(&[2, 3, 6, 5, 4], 1), values(&[4, 3, 3, 3, 3], 2), values(&[4], 3));
+        let wt = values(&[3, 4, 3, 3, 3], 4);
         for transposed in [false, true] {
             let run = |precision| {
                 let (out, g) = if transposed {
                     let out = conv_transpose([x.clone(), wt.clone()], Some(b.clone()), s, vec![2, 4, 11, 5, 4], precision, device.clone()).unwrap();
-                    (out, values(&[2, 4, 11, 5, 4], 5, &device))
+                    (out, values(&[2, 4, 11, 5, 4], 5))
                 } else {
                     let out = conv([x.clone(), w.clone()], Some(b.clone()), s, vec![2, 4, 3, 5, 4], precision, device.clone()).unwrap();
-                    (out, values(&[2, 4, 3, 5, 4], 5, &device))
+                    (out, values(&[2, 4, 3, 5, 4], 5))
                 };
                 let back = out.back.unwrap()(&g, &[true; 3]).unwrap();
                 let all = out.values.into_iter().chain(back.into_iter().flatten());

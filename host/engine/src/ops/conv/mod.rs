@@ -12,6 +12,13 @@ use crate::{
 };
 use plugin_api::Result;
 
+/// Values to test with.
+#[cfg(test)]
+fn values(shape: &[usize], seed: u64) -> Value {
+    let mut random = crate::random::Random::new(seed, &[]);
+    Value::from_f32((0..shape.iter().product()).map(|_| random.normal() as f32).collect(), shape, &Device::cpu())
+}
+
 fn bias_grad(g: &Value, shape: &[usize], device: &Device) -> Result<Value> {
     if device.is_cpu() {
         return Ok(Value::from_f32(kernels::bias_grad(&g.channels_last()?, g.shape()[1]), shape, device));

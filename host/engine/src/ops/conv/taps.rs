@@ -56,12 +56,8 @@ fn by_rows(x: &Value, g: &Value, kernel: [usize; 3], s: &Conv3, precision: Preci
 
 #[cfg(test)]
 mod tests {
+    use super::super::values;
     use super::*;
-
-    fn values(shape: &[usize], seed: u64) -> Value {
-        let mut random = crate::random::Random::new(seed, &[]);
-        Value::from_f32((0..shape.iter().product()).map(|_| random.normal() as f32).collect(), shape, &Device::cpu())
-    }
 
     #[test]
     fn products_of_rows_are_burns_gradient() {
