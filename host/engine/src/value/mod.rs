@@ -198,8 +198,10 @@ impl Value {
 
     pub(crate) fn concat(parts: &[Value], axis: usize) -> Value {
         let dtype = parts[0].dtype;
+        if let Some(narrow) = parts.iter().map(Value::narrow).collect() {
+            return Self::float(D::float_cat(narrow, axis));
+        }
         if axis == 1
-            && parts.iter().all(|part| part.narrow().is_none())
             && parts.iter().any(Value::is_channels_last)
             && let Ok(voxels) = parts.iter().map(Value::cells).collect::<plugin_api::Result<Vec<_>>>()
         {
@@ -208,9 +210,6 @@ impl Value {
             shape[1] = cells.iter().map(|cells| cells.channels).sum();
             let voxels = shape.iter().product::<usize>() / shape[1];
             return Self::from_channels_last(kernels::join(&cells, voxels), &shape);
-        }
-        if let Some(narrow) = parts.iter().map(Value::narrow).collect() {
-            return Self::float(D::float_cat(narrow, axis));
         }
         let raw: Vec<DispatchTensor> = parts.iter().map(|p| p.raw()).collect();
         let raw = match dtype {
