@@ -4,11 +4,12 @@
 use crate::{
     device::Device,
     error::{Error, Result},
-    model::{Gradients, Mode, Model, Step},
-    optim::Optimizer,
+    model::Model,
+    optim::{Norm, Optimizer},
     pass::Judged,
     replica::{Asked, Back, Replica, on},
     session::check_length,
+    step::{Begun, Gradients, Images, Loss, Mode, Step},
     target::Supervision,
     value::Value,
 };
@@ -85,12 +86,34 @@ impl Group {
         Ok(made)
     }
 
-    /// [`Optimizer::step`], taken once and for all.
+    /// [`Optimizer::begin`], taken once and for all.
     ///
     /// # Errors
-    /// The gradient is not finite; a device cannot be read or written.
-    pub fn update(&mut self, optimizer: &mut Optimizer, gradients: Gradients, lr: f64, clip: Option<f64>) -> Result<f64> {
-        self.change(|lead| optimizer.step(lead, gradients, lr, clip))
+    /// A device cannot be read or written.
+    pub fn update(&mut self, optimizer: &mut Optimizer, gradients: Gradients, lr: f64, clip: Option<f64>) -> Result<Norm> {
+        self.change(|lead| optimizer.begin(lead, gradients, lr, clip))
+    }
+
+    /// [`Model::place`]; several devices get their parts when the step begins.
+    ///
+    /// # Errors
+    /// As [`Model::place`].
+    pub fn place(&self, x: Vec<f32>, shape: &[usize]) -> Result<Images> {
+        if self.others.is_empty() { self.lead.place(x, shape) } else { Images::on(&Device::cpu(), x, shape) }
+    }
+
+    /// [`Model::begin`] on all devices; several of them are waited for.
+    ///
+    /// # Errors
+    /// As [`Group::step`].
+    pub fn begin(&self, images: Images, targets: &Supervision<'_>, loss: &LossHandle, place: &[u64]) -> Result<Begun> {
+        if self.others.is_empty() {
+            return self.lead.begin(images, targets, loss, place);
+        }
+        let (x, shape) = (images.0.host()?, images.0.shape());
+        let Step { loss, gradients, leaked, .. } = self.step(Mode::Train, &x, shape, targets, loss, place)?;
+        let loss = Loss(Value::from_f32(vec![loss], &[1], &Device::cpu()));
+        Ok(Begun { loss, gradients: gradients.unwrap_or(Gradients(vec![])), leaked })
     }
 
     /// [`Model::step`] on all devices. Where the network draws random numbers (dropout), each further device has its own; batch norm takes the
@@ -108,7 +131,7 @@ impl Group {
         let asked = self.forward(mode, x, shape, &shares, place, heads);
         let (pass, own) = on(device, || {
             let (x, shape) = part(x, shape, &shares[0]);
-            let pass = self.lead.pass(mode, x, &shape, place)?;
+            let pass = self.lead.pass(mode, self.lead.place(x, &shape)?, place)?;
             let logits = pass.logits(heads)?;
             Ok((pass, logits))
         })?;
@@ -119,7 +142,7 @@ impl Group {
         let session = self.lead.session(mode, place);
         let heads: Vec<u64> = logits.iter().map(|logits| session.put_leaf(logits.clone())).collect();
         let judged = Judged::of(&session, &heads, targets, loss)?;
-        let step = Step { loss: judged.loss()?, logits: None, gradients: None, leaked: pass.leaked() + judged.leaked };
+        let step = Step { loss: judged.loss.read()?, logits: None, gradients: None, leaked: pass.leaked() + judged.leaked };
         if mode == Mode::Validate {
             return Ok(Step { logits: Some((logits[0].to_vec()?, logits[0].shape().to_vec())), ..step });
         }

@@ -5,7 +5,8 @@ use crate::{
     error::{Error, Result},
     pass::{Judged, Pass},
     random::Random,
-    session::{Session, check_length},
+    session::Session,
+    step::{Begun, Gradients, Images, Mode, Step},
     store::{Store, Weight},
     target::Supervision,
     value::Value,
@@ -22,30 +23,6 @@ pub struct Model {
     store: RefCell<Store>,
     network: NetworkHandle,
     seed: u64,
-}
-
-/// Gradients of one step, by parameter.
-pub struct Gradients(pub(crate) Vec<Option<Value>>);
-
-/// What one step gave.
-pub struct Step {
-    /// The loss.
-    pub loss: f32,
-    /// The finest head's logits (B, C, spatial...), last axis fastest, and their shape; only where asked for.
-    pub logits: Option<(Vec<f32>, Vec<usize>)>,
-    /// The gradients; none in validation.
-    pub gradients: Option<Gradients>,
-    /// Handles that components left behind.
-    pub leaked: usize,
-}
-
-/// What a step is asked to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// Gradients are wanted; dropout is on.
-    Train,
-    /// The loss and the logits are wanted.
-    Validate,
 }
 
 impl Model {
@@ -68,9 +45,16 @@ impl Model {
         &self.device
     }
 
-    fn forward(&self, session: &Session<'_>, x: Vec<f32>, shape: &[usize]) -> Result<Vec<u64>> {
-        check_length("image", shape, x.len())?;
-        let x = session.put(Value::from_f32(x, shape, &self.device));
+    /// Brings images (B, C, spatial...) to the device. A GPU takes them while it is at something else.
+    ///
+    /// # Errors
+    /// They are not so many values as the shape says.
+    pub fn place(&self, x: Vec<f32>, shape: &[usize]) -> Result<Images> {
+        Images::on(&self.device, x, shape)
+    }
+
+    fn forward(&self, session: &Session<'_>, images: Images) -> Result<Vec<u64>> {
+        let x = session.put(images.0);
         let heads = self.network.forward(session, x)?;
         plugin_api::abi::host::Host::release(session, x);
         if heads.is_empty() {
@@ -85,7 +69,7 @@ impl Model {
     /// The network fails, or the shape does not suit it.
     pub fn predict(&self, x: &[f32], shape: &[usize]) -> Result<(Vec<f32>, Vec<usize>)> {
         let session = Session::new(&self.device, &self.store, Random::new(self.seed, &[]), false, None, false);
-        let heads = self.forward(&session, x.to_vec(), shape)?;
+        let heads = self.forward(&session, self.place(x.to_vec(), shape)?)?;
         let logits = session.value(heads[0])?;
         Ok((logits.to_vec()?, logits.shape().to_vec()))
     }
@@ -96,7 +80,7 @@ impl Model {
     /// As [`Model::predict`].
     pub fn heads(&self, x: &[f32], shape: &[usize]) -> Result<Vec<(Vec<f32>, Vec<usize>)>> {
         let session = Session::new(&self.device, &self.store, Random::new(self.seed, &[]), false, None, false);
-        self.forward(&session, x.to_vec(), shape)?
+        self.forward(&session, self.place(x.to_vec(), shape)?)?
             .into_iter()
             .map(|id| {
                 let v = session.value(id)?;
@@ -106,9 +90,9 @@ impl Model {
     }
 
     /// The forward pass of a step.
-    pub(crate) fn pass(&self, mode: Mode, x: Vec<f32>, shape: &[usize], place: &[u64]) -> Result<Pass<'_>> {
+    pub(crate) fn pass(&self, mode: Mode, images: Images, place: &[u64]) -> Result<Pass<'_>> {
         let session = self.session(mode, place);
-        let heads = self.forward(&session, x, shape)?;
+        let heads = self.forward(&session, images)?;
         Ok(Pass { session, heads })
     }
 
@@ -122,17 +106,27 @@ impl Model {
     /// # Errors
     /// A component fails, or heads and targets do not match.
     pub fn step(&self, mode: Mode, x: &[f32], shape: &[usize], targets: &Supervision<'_>, loss: &LossHandle, place: &[u64]) -> Result<Step> {
-        let Pass { session, heads } = self.pass(mode, x.to_vec(), shape, place)?;
-        let judged = Judged::of(&session, &heads, targets, loss)?;
-        let (mut logits, mut gradients) = (None, None);
-        match mode {
-            Mode::Train => gradients = Some(Gradients(session.backward(vec![judged.root(&session)?])?)),
-            Mode::Validate => {
-                let finest = session.value(heads[0])?;
-                logits = Some((finest.to_vec()?, finest.shape().to_vec()));
-            }
+        let images = self.place(x.to_vec(), shape)?;
+        if mode == Mode::Train {
+            let Begun { loss, gradients, leaked } = self.begin(images, targets, loss, place)?;
+            return Ok(Step { loss: loss.read()?, logits: None, gradients: Some(gradients), leaked });
         }
-        Ok(Step { loss: judged.loss()?, logits, gradients, leaked: judged.leaked })
+        let Pass { session, heads } = self.pass(mode, images, place)?;
+        let judged = Judged::of(&session, &heads, targets, loss)?;
+        let finest = session.value(heads[0])?;
+        let logits = Some((finest.to_vec()?, finest.shape().to_vec()));
+        Ok(Step { loss: judged.loss.read()?, logits, gradients: None, leaked: judged.leaked })
+    }
+
+    /// Forward, loss and the way back in training, without waiting for a GPU that is still at it.
+    ///
+    /// # Errors
+    /// As [`Model::step`].
+    pub fn begin(&self, images: Images, targets: &Supervision<'_>, loss: &LossHandle, place: &[u64]) -> Result<Begun> {
+        let Pass { session, heads } = self.pass(Mode::Train, images, place)?;
+        let judged = Judged::of(&session, &heads, targets, loss)?;
+        let gradients = Gradients(session.backward(vec![judged.root(&session)?])?);
+        Ok(Begun { loss: judged.loss, gradients, leaked: judged.leaked })
     }
 
     /// All parameters and buffers.
@@ -190,15 +184,5 @@ impl Model {
 
     pub(crate) fn seed(&self) -> u64 {
         self.seed
-    }
-}
-
-impl Gradients {
-    /// The gradient of each parameter, in the order of [`Model::weights`]; `None` where the loss does not depend on it.
-    ///
-    /// # Errors
-    /// The device cannot be read.
-    pub fn to_vecs(&self) -> Result<Vec<Option<Vec<f32>>>> {
-        self.0.iter().map(|g| g.as_ref().map(Value::to_vec).transpose()).collect::<plugin_api::Result<_>>().map_err(Error::from)
     }
 }

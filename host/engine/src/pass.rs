@@ -4,6 +4,7 @@
 use crate::{
     error::{Error, Result},
     session::Session,
+    step::Loss,
     target::{Supervision, Tensors},
     value::Value,
 };
@@ -22,7 +23,7 @@ pub(crate) struct Pass<'a> {
 /// What the loss says of logits.
 pub(crate) struct Judged {
     scalar: u64,
-    loss: Value,
+    pub(crate) loss: Loss,
     /// Handles that components left behind in the session.
     pub(crate) leaked: usize,
 }
@@ -74,12 +75,7 @@ impl Judged {
         if loss.len() != 1 {
             return Err(Error::Component(plugin_api::Error::new(format!("a loss is one number; forward returned {} of them", loss.len()))));
         }
-        Ok(Judged { scalar, loss, leaked })
-    }
-
-    /// The loss as a number. To be asked for when the device has been told all that it is to do, since it waits for that.
-    pub(crate) fn loss(&self) -> Result<f32> {
-        Ok(self.loss.to_vec()?[0])
+        Ok(Judged { scalar, loss: Loss(loss), leaked })
     }
 
     /// Where the way back begins: the loss, and its gradient by itself.

@@ -3,7 +3,8 @@
 use crate::{
     device::Device,
     error::{Error, Result},
-    model::{Mode, Model},
+    model::Model,
+    step::Mode,
     value::Value,
 };
 use plugin_api::{Error as ComponentError, abi::host::catch_panic};
@@ -107,7 +108,7 @@ fn serve(model: &Model, jobs: &Receiver<Job>) {
             Job::Forward { mode, x, shape, place, heads, answer } => {
                 pass = None;
                 let logits = on(device, || {
-                    let new = model.pass(mode, x, &shape, &place)?;
+                    let new = model.pass(mode, model.place(x, &shape)?, &place)?;
                     let logits = new.logits(heads)?.iter().map(send).collect::<plugin_api::Result<_>>()?;
                     pass = Some(new).filter(|_| mode == Mode::Train);
                     Ok(logits)

@@ -209,7 +209,7 @@ fn steps_of_the_optimizer_lead_the_same_way() {
         let (mut group, mut optimizer) = (group(&spec, devices), Optimizer::new(OptimizerSpec::default()));
         let mut step = |iteration| {
             let step = batch.step(&group, Mode::Train, iteration).unwrap();
-            group.update(&mut optimizer, step.gradients.unwrap(), 0.01, Some(12.0)).unwrap();
+            group.update(&mut optimizer, step.gradients.unwrap(), 0.01, Some(12.0)).unwrap().read().unwrap();
             step.loss
         };
         (0..10).map(&mut step).collect()

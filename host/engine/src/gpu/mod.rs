@@ -4,6 +4,7 @@
 //! add to one place. Burn's extension trait takes an operation to the tensor behind the dispatch, and through the fusion of operations as one that
 //! is not fused.
 
+mod blocks;
 mod conv;
 mod found;
 mod kept;
@@ -12,16 +13,19 @@ mod planes;
 mod pool;
 mod products;
 mod resize;
+mod sgd;
+mod taps;
 #[cfg(test)]
 mod tests;
 
-use crate::kernels::{Blend, Windows};
+use crate::kernels::{Blend, Sgd, Windows};
 use crate::value::Conv3;
 use burn::backend::fusion::custom::TensorSpec;
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, backend_extension};
 use burn::tensor::{DType, Shape};
 use burn_cubecl::CubeBackend;
+use cubecl::CubeCount;
 use std::sync::Arc;
 
 pub(crate) use found::count;
@@ -36,6 +40,13 @@ fn resized(shape: &Shape, size: [usize; 3]) -> Shape {
 /// A shape with another length along one axis.
 fn with_length(shape: &Shape, axis: usize, length: usize) -> Shape {
     Shape::from(shape.iter().enumerate().map(|(a, &n)| if a == axis { length } else { n }).collect::<Vec<_>>())
+}
+
+/// Cubes for `count` units, in rows of a length that every GPU takes.
+fn in_rows(count: usize, units: usize) -> CubeCount {
+    let cubes = count.div_ceil(units).max(1);
+    let rows = cubes.div_ceil(1 << 15);
+    CubeCount::Static(cubes.div_ceil(rows) as u32, rows as u32, 1)
 }
 
 fn f32_of(shape: Shape) -> TensorSpec {
@@ -57,14 +68,26 @@ pub(crate) trait Kernels: Backend {
     #[fusion(dtype = x, shape = conv::weights(x, dy, *kernel))]
     fn convolve_weight_grad(x: FloatTensor<Self>, dy: FloatTensor<Self>, kernel: [usize; 3], s: Conv3) -> FloatTensor<Self>;
 
+    /// Along each axis every `step`-th of some values, (first, count, step), in the memory where they are.
+    #[fusion(dtype = x, shape = Shape::from(picks.iter().map(|pick| pick.1).collect::<Vec<_>>()))]
+    fn picked(x: FloatTensor<Self>, picks: Arc<Vec<(usize, usize, usize)>>) -> FloatTensor<Self>;
+
+    /// From (B, C, D, H, W) blocks of voxels as rows.
+    #[fusion(dtype = x, shape = blocks::shape(x, *block))]
+    fn gathered(x: FloatTensor<Self>, block: [usize; 3]) -> FloatTensor<Self>;
+
+    /// From blocks of voxels as rows (B, C, D, H, W), the shape `whole`.
+    #[fusion(dtype = rows, shape = Shape::from(whole.to_vec()))]
+    fn spread(rows: FloatTensor<Self>, block: [usize; 3], whole: [usize; 5]) -> FloatTensor<Self>;
+
     /// Products of matrices (..., M, K) and (..., K, N), by a kernel that is not sought by trial.
     #[fusion(dtype = a, shape = with_length(a, a.num_dims() - 1, b[b.num_dims() - 1]))]
     fn product(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self>;
 
-    /// Of (..., O) and (..., I) as rows: for each of `firsts` the products (parts, O, I) of parts of so many rows of the left, each row times that one of the right which is
-    /// so much further on. f32.
-    #[fusion(meta = |left, right, cut, firsts| f32_of(products::shape(&left.shape, &right.shape, cut[0], firsts)))]
-    fn rows_products(left: FloatTensor<Self>, right: FloatTensor<Self>, cut: [usize; 2], firsts: Arc<Vec<usize>>) -> FloatTensor<Self>;
+    /// Of (..., O) and (..., I) as rows: for each of `firsts` sums of products (any number, O, wide I) of the rows of the left, each row times the `wide` rows of the
+    /// right that begin so much further on. `cut` is parts of the left, their length, wide. f32.
+    #[fusion(meta = |left, right, cut, firsts| f32_of(products::shape(&left.shape, &right.shape, left.dtype, *cut, firsts)))]
+    fn rows_products(left: FloatTensor<Self>, right: FloatTensor<Self>, cut: [usize; 3], firsts: Arc<Vec<usize>>) -> FloatTensor<Self>;
 
     /// The maximum of each window, and its place in the volume (i32).
     #[fusion(meta = |x, windows| (f32_of(resized(&x.shape, windows.output())), TensorSpec::new(resized(&x.shape, windows.output()), DType::I32)))]
@@ -108,6 +131,17 @@ pub(crate) trait Kernels: Backend {
         dy: FloatTensor<Self>,
         slope: f32,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
+
+    /// The new weights and momentum after a step with a gradient, all gradients clipped to the norm `clip`; `squares` is the sum of their squares.
+    #[fusion(meta = |w, _g, momentum, _squares, _sgd, _clip| (w.clone(), momentum.clone()))]
+    fn sgd(
+        w: FloatTensor<Self>,
+        g: FloatTensor<Self>,
+        momentum: FloatTensor<Self>,
+        squares: FloatTensor<Self>,
+        sgd: Sgd,
+        clip: f32,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>);
 }
 
 impl Kernels for CubeBackend {
@@ -123,12 +157,24 @@ impl Kernels for CubeBackend {
         conv::weight_grad(x, dy, kernel, s)
     }
 
+    fn picked(x: FloatTensor<Self>, picks: Arc<Vec<(usize, usize, usize)>>) -> FloatTensor<Self> {
+        planes::picked(x, &picks)
+    }
+
+    fn gathered(x: FloatTensor<Self>, block: [usize; 3]) -> FloatTensor<Self> {
+        blocks::gather(x, block)
+    }
+
+    fn spread(rows: FloatTensor<Self>, block: [usize; 3], whole: [usize; 5]) -> FloatTensor<Self> {
+        blocks::spread(rows, block, whole)
+    }
+
     fn product(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
         let dtype = a.dtype;
         products::product(a, b, dtype)
     }
 
-    fn rows_products(left: FloatTensor<Self>, right: FloatTensor<Self>, cut: [usize; 2], firsts: Arc<Vec<usize>>) -> FloatTensor<Self> {
+    fn rows_products(left: FloatTensor<Self>, right: FloatTensor<Self>, cut: [usize; 3], firsts: Arc<Vec<usize>>) -> FloatTensor<Self> {
         products::of_rows(left, right, cut, &firsts)
     }
 
@@ -173,5 +219,15 @@ impl Kernels for CubeBackend {
         slope: f32,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         norm::backward(x, stats, [scale, shift], dy, slope)
+    }
+    fn sgd(
+        w: FloatTensor<Self>,
+        g: FloatTensor<Self>,
+        momentum: FloatTensor<Self>,
+        squares: FloatTensor<Self>,
+        sgd: Sgd,
+        clip: f32,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        sgd::step(w, g, momentum, squares, sgd, clip)
     }
 }

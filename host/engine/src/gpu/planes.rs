@@ -1,12 +1,13 @@
 //! How a tensor (B, C, spatial...) lies in the memory of a GPU: voxels side by side, as Burn makes new tensors, or channels, as its convolutions
 //! leave them. Kernels take both, and their results lie as their input does.
 
-use burn::tensor::{DType, Shape};
-use burn_cubecl::kernel::into_contiguous;
+use burn::tensor::{DType, Shape, Slice};
+use burn_cubecl::kernel::{into_contiguous, slice_with_steps};
 use burn_cubecl::ops::{numeric::empty_device_contiguous_dtype, permute_nhwc_to_nchw};
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::ir::{AddressType, ElemType, FloatKind};
 use cubecl::prelude::*;
+use cubecl::zspace::{Strides, metadata::Metadata};
 
 /// Values between neighbours.
 #[derive(CubeType, CubeLaunch, Clone, Copy)]
@@ -61,6 +62,22 @@ impl Planes {
         let last: Vec<usize> = shape.iter().take(1).chain(shape.iter().skip(2)).chain(shape.iter().skip(1).take(1)).copied().collect();
         permute_nhwc_to_nchw(empty_device_contiguous_dtype(client, device, Shape::from(last), dtype))
     }
+}
+
+/// Along each axis every `step`-th of some values, (first, count, step): where they are if they begin where memory is read at once, else copied.
+pub(super) fn picked(x: CubeTensor, picks: &[(usize, usize, usize)]) -> CubeTensor {
+    const ALIGN: usize = 32;
+    let strides = x.meta.strides();
+    let bytes = picks.iter().zip(strides.iter()).map(|((first, ..), stride)| first * stride).sum::<usize>() * x.dtype.size();
+    if !bytes.is_multiple_of(ALIGN) {
+        let slice = |&(first, count, step): &(usize, usize, usize)| {
+            Slice::new(first as isize, Some((first + count.saturating_sub(1) * step + count.min(1)) as isize), step as isize)
+        };
+        return slice_with_steps(x, &picks.iter().map(slice).collect::<Vec<_>>());
+    }
+    let steps: Vec<usize> = picks.iter().zip(strides.iter()).map(|((.., step), stride)| step * stride).collect();
+    let meta = Metadata::new(Shape::from(picks.iter().map(|pick| pick.1).collect::<Vec<_>>()), Strides::new(&steps));
+    CubeTensor::new(x.client.clone(), x.handle.clone().offset_start(bytes as u64), meta, x.device.clone(), x.dtype)
 }
 
 /// What a tensor's numbers are: f32 or bf16.

@@ -1,5 +1,6 @@
 //! Products of matrices, by a kernel that is not sought by trial: Burn would compile and time two dozen of them for every shape.
 
+use super::taps;
 use burn::tensor::{DType, Shape};
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::kernel::matmul::{MatmulStrategy, matmul};
@@ -17,22 +18,36 @@ fn launched(product: Result<CubeTensor, impl std::fmt::Debug>) -> CubeTensor {
 }
 
 /// That of `of_rows`.
-pub(super) fn shape(left: &Shape, right: &Shape, parts: usize, firsts: &[usize]) -> Shape {
+pub(super) fn shape(left: &Shape, right: &Shape, dtype: DType, [parts, _, wide]: [usize; 3], firsts: &[usize]) -> Shape {
     let channels = |shape: &Shape| shape[shape.num_dims() - 1];
-    Shape::from(vec![firsts.len(), parts, channels(left), channels(right)])
+    let (o, i) = (channels(left), channels(right));
+    let parts = if on_tensor_cores(dtype, firsts, wide, o, i).is_some() { parts } else { wide * parts };
+    Shape::from(vec![firsts.len(), parts, o, wide * i])
 }
 
-/// For each of `firsts` the products of parts of the rows of `left`, turned over, with those rows of `right` that are so much further on. No rows are copied.
-pub(super) fn of_rows(left: CubeTensor, right: CubeTensor, [parts, length]: [usize; 2], firsts: &[usize]) -> CubeTensor {
+/// What our own kernel takes, as it takes it; mixed precision means a GPU that has bf16 in its tensor cores.
+fn on_tensor_cores(dtype: DType, firsts: &[usize], wide: usize, outputs: usize, inputs: usize) -> Option<[usize; 2]> {
+    taps::tiles(firsts.len(), wide, outputs, inputs).filter(|_| dtype == DType::BF16)
+}
+
+/// For each of `firsts` the products of parts of `length` rows of `left`, turned over, with the `wide` rows of `right` that begin so much further on. No rows are copied.
+pub(super) fn of_rows(left: CubeTensor, right: CubeTensor, cut: [usize; 3], firsts: &[usize]) -> CubeTensor {
     let (left, right) = (into_contiguous(left), into_contiguous(right));
-    let shape = shape(left.meta.shape(), right.meta.shape(), parts, firsts);
-    let (o, i) = (shape[2], shape[3]);
+    let shape = shape(left.meta.shape(), right.meta.shape(), left.dtype, cut, firsts);
+    let ([parts, length, wide], o, line) = (cut, shape[2], shape[3]);
+    let (i, rows) = (line / wide, length / wide);
     let products = empty_device_contiguous_dtype(left.client.clone(), left.device.clone(), shape, DType::F32);
-    let left = view(&left, 0, [parts, o, length], [length * o, 1, o]);
-    for (number, first) in firsts.iter().enumerate() {
-        let right = view(&right, first * i, [parts, length, i], [length * i, i, 1]);
-        let room = view(&products, number * parts * o * i, [parts, o, i], [o * i, i, 1]);
-        launched(matmul(left.clone(), right, Some(room), MatmulStrategy::Cube, DType::F32));
+    if let Some(tiles) = on_tensor_cores(left.dtype, firsts, wide, o, i) {
+        taps::launch(left, right, products.clone(), length, firsts, tiles);
+        return products;
+    }
+    // a matrix whose rows overlap is none that a product takes: each `wide`-th row is one of another
+    let begins = firsts.iter().flat_map(|first| (0..wide).map(move |begin| (begin, first + begin)));
+    for (number, (begin, first)) in begins.enumerate() {
+        let left = view(&left, begin * o, [parts, o, rows], [length * o, 1, wide * o]);
+        let right = view(&right, first * i, [parts, rows, line], [length * i, line, 1]);
+        let room = view(&products, number * parts * o * line, [parts, o, line], [o * line, line, 1]);
+        launched(matmul(left, right, Some(room), MatmulStrategy::Cube, DType::F32));
     }
     products
 }

@@ -1,6 +1,7 @@
 //! The kernels of a GPU against the processor's, forward and back, on shapes of all kinds and both orders of memory. Without a GPU, a software one too,
 //! there is nothing to ask: `tests/gpu/software.sh` sees to one.
 
+use crate::kernels::Sgd;
 use crate::ops::{self, Context};
 use crate::random::Random;
 use crate::selftest::apart;
@@ -251,5 +252,48 @@ fn norms_keep_bf16() {
         assert_eq!(kept, i < 2, "result {i}");
         let off = apart(&wide, &narrow);
         assert!(off < if kept { 4e-3 } else { 2e-5 }, "result {i} is off by {off}");
+    }
+}
+
+/// A step is the processor's, and a sum of squares that is not finite changes nothing.
+#[test]
+fn steps_of_sgd_are_the_processors() {
+    let Some(device) = gpu() else { return };
+    let mut random = Random::new(8, &[]);
+    let shape = [5, 3, 7, 11];
+    let [w, g, momentum] = [(); 3].map(|()| drawn(&mut random, &shape));
+    let put = |data: &[f32]| Value::from_f32(data.to_vec(), &shape, &device);
+    for (clip, nesterov) in [(3.0, true), (f32::INFINITY, false)] {
+        let squares = g.iter().map(|v| v * v).sum::<f32>();
+        let sgd = Sgd { factor: 1.0, lr: 0.1, momentum: 0.9, nesterov, weight_decay: 0.01 };
+        let there = |squares: f32| {
+            let squares = Value::from_f32(vec![squares], &[1], &device);
+            let (w, momentum) = put(&w).sgd(&put(&g), &put(&momentum), &squares, sgd, clip);
+            [w, momentum].map(|value| value.to_vec().unwrap())
+        };
+        let (new, buffer) = Sgd { factor: (clip / squares.sqrt()).min(1.0), ..sgd }.step(&w, &g, Some(&momentum));
+        let [found, kept] = there(squares);
+        assert!(apart(&new, &found) < 1e-6 && apart(&buffer, &kept) < 1e-6, "clip {clip}, nesterov {nesterov}");
+        for squares in [f32::NAN, f32::INFINITY] {
+            assert_eq!(there(squares), [w.clone(), momentum.clone()], "{squares}");
+        }
+    }
+}
+
+/// Parts of rows that lie apart in memory, and a matrix that begins amid another's row.
+#[test]
+fn products_of_rows_are_the_processors() {
+    let Some(device) = gpu() else { return };
+    let mut random = Random::new(9, &[]);
+    for (wide, channels) in [(3, [8, 16]), (1, [16, 8]), (2, [32, 24])] {
+        let [left, right] = channels.map(|n| (drawn(&mut random, &[4000, n]), vec![4000, n]));
+        let run = |device: &Device| {
+            let [left, right] = [&left, &right].map(|(data, shape)| Value::from_f32(data.clone(), shape, device));
+            Value::rows_products(&left, &right, [5, 600, wide], vec![0, 3, 170], device)
+        };
+        let (here, there) = (run(&Device::cpu()), run(&device));
+        assert_eq!(here.shape(), there.shape());
+        let off = apart(&here.to_vec().unwrap(), &there.to_vec().unwrap());
+        assert!(off < 1e-5, "{wide} rows of {channels:?}: off by {off}");
     }
 }

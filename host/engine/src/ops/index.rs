@@ -7,8 +7,8 @@ use rayon::prelude::*;
 
 /// An index outside the axis would read foreign memory or panic deep in a backend; refuse it by value.
 fn check_range(index: &Value, below: usize, what: &str) -> Result<()> {
-    let ints = index.to_ints()?;
-    match ints.iter().find(|&&i| i < 0 || i as usize >= below) {
+    let Some((low, high)) = index.bounds()? else { return Ok(()) };
+    match [low, high].into_iter().find(|&i| i < 0 || i as usize >= below) {
         Some(i) => Err(Error::of(ErrorKind::Invalid, format!("{what}: index {i} is outside 0..{below}"))),
         None => Ok(()),
     }
@@ -18,6 +18,12 @@ fn one_hot(labels: &Value, classes: usize, device: &Device) -> Result<Value> {
     let mut shape = labels.shape().to_vec();
     let (batch, voxels): (usize, usize) = (shape[0], shape[2..].iter().product());
     shape[1] = classes;
+    if !device.is_cpu() {
+        let mut along = vec![1; shape.len()];
+        along[1] = classes;
+        let numbers = Value::arange(0, classes as i64, 1, device).reshape(&along).expand(&shape);
+        return Ok(labels.expand(&shape).compare(Op::Equal, &numbers, device).cast(DType::Float, device));
+    }
     let labels = labels.to_ints()?;
     let mut out = vec![0f32; batch * classes * voxels];
     out.par_chunks_mut(voxels.max(1)).enumerate().for_each(|(row, out)| {

@@ -2,7 +2,7 @@
 
 use super::{D, Value};
 use crate::gpu::Kernels;
-use crate::kernels::{Blend, Windows};
+use crate::kernels::{Blend, Sgd, Windows};
 use plugin_api::DType;
 use std::sync::Arc;
 
@@ -60,5 +60,11 @@ impl Value {
     pub(crate) fn norm_grad(&self, stats: &Value, [scale, shift]: [&Value; 2], g: &Value, slope: f32) -> (Value, Value, Value) {
         let (x, scale, shift) = D::norm_grad(self.stored(), stats.raw(), scale.raw(), shift.raw(), g.stored(), slope);
         (Self::float(x), Self::of(scale, DType::Float), Self::of(shift, DType::Float))
+    }
+
+    /// This parameter and its momentum after a step with the gradient `g`; see [`Kernels::sgd`].
+    pub(crate) fn sgd(&self, g: &Value, momentum: &Value, squares: &Value, sgd: Sgd, clip: f32) -> (Value, Value) {
+        let (w, momentum) = D::sgd(self.raw(), g.raw(), momentum.raw(), squares.raw(), sgd, clip);
+        (Self::of(w, DType::Float), Self::of(momentum, DType::Float))
     }
 }

@@ -26,6 +26,16 @@ impl Deref for Host {
     }
 }
 
+impl Host {
+    /// The values by themselves; what was copied from a device is not copied again.
+    pub(crate) fn into_vec(self) -> Vec<f32> {
+        match self {
+            Host::Copy(values) => values,
+            lent => lent.to_vec(),
+        }
+    }
+}
+
 /// Whole voxels in host memory, which may lie further apart than they are long: part of a concatenation, say.
 pub(crate) struct Voxels {
     values: Host,

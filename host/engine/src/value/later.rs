@@ -115,7 +115,7 @@ impl Value {
     }
 
     fn later(recipe: Recipe, shape: &[usize]) -> Self {
-        Value { raw: Raw::Later(Later::new(recipe)), shape: shape.to_vec(), dtype: plugin_api::DType::Float }
+        Value { raw: Raw::Later(Later::new(recipe)), shape: shape.to_vec(), dtype: plugin_api::DType::Float, bounds: None }
     }
 
     /// This value, which `recipe` gives once more.

@@ -9,14 +9,18 @@ mod later;
 mod read;
 
 use crate::device::{Device, Precision};
+#[cfg(feature = "gpu")]
+use crate::gpu::Kernels;
 use crate::kernels::{self, Buffer};
 use crate::shape::Info;
 use burn::backend::{Dispatch, DispatchTensor, TensorMetadata, ops::*};
 use burn::tensor::{AllocationProperty, Bytes, FloatDType, IntDType, Shape, Slice, TensorData};
 use plugin_api::DType;
+#[cfg(feature = "gpu")]
+use std::sync::Arc;
 
 pub(crate) use conv::Conv3;
-use host::Voxels;
+use host::{Host, Voxels};
 use later::Raw;
 
 type D = Dispatch;
@@ -27,6 +31,8 @@ pub(crate) struct Value {
     raw: Raw,
     shape: Vec<usize>,
     dtype: DType,
+    /// The smallest and the largest of whole numbers that came from the host; looking at what is on a device means to wait for it.
+    bounds: Option<(i32, i32)>,
 }
 
 pub(crate) fn slice_of(start: usize, end: usize, step: usize) -> Slice {
@@ -36,7 +42,7 @@ pub(crate) fn slice_of(start: usize, end: usize, step: usize) -> Slice {
 impl Value {
     fn of(raw: DispatchTensor, dtype: DType) -> Self {
         let shape = raw.shape().to_vec();
-        Value { raw: Raw::Ready(raw), shape, dtype }
+        Value { raw: Raw::Ready(raw), shape, dtype, bounds: None }
     }
 
     fn raw(&self) -> DispatchTensor {
@@ -70,7 +76,8 @@ impl Value {
     }
 
     pub(crate) fn from_i32(data: Vec<i32>, shape: &[usize], device: &Device) -> Self {
-        Self::of(D::int_from_data(TensorData::new(data, shape.to_vec()), device.raw()), DType::Int)
+        let bounds = data.iter().fold(None, |bounds, &v| bounds.map_or(Some((v, v)), |(low, high)| Some((v.min(low), v.max(high)))));
+        Value { bounds, ..Self::of(D::int_from_data(TensorData::new(data, shape.to_vec()), device.raw()), DType::Int) }
     }
 
     pub(crate) fn shape(&self) -> &[usize] {
@@ -99,7 +106,18 @@ impl Value {
 
     /// Copies the values to f32, whatever the type.
     pub(crate) fn to_vec(&self) -> plugin_api::Result<Vec<f32>> {
-        if self.dtype == DType::Float { self.host().map(|values| values.to_vec()) } else { self.copied() }
+        if self.dtype == DType::Float { self.host().map(Host::into_vec) } else { self.copied() }
+    }
+
+    /// The smallest and the largest of whole numbers; `None` where there are none.
+    pub(crate) fn bounds(&self) -> plugin_api::Result<Option<(i32, i32)>> {
+        if self.bounds.is_some() || self.is_empty() {
+            return Ok(self.bounds);
+        }
+        let flat = self.reshape(&[self.len()]).raw();
+        let both = [D::int_min(flat.clone()), D::int_max(flat)].map(|raw| Self::of(raw, DType::Int).to_ints());
+        let [low, high] = both;
+        Ok(low?.first().copied().zip(high?.first().copied()))
     }
 
     pub(crate) fn cast(&self, dtype: DType, device: &Device) -> Value {
@@ -133,6 +151,11 @@ impl Value {
         }
     }
 
+    /// A tensor of this one's type that holds none but its numbers.
+    fn among(&self, raw: DispatchTensor) -> Value {
+        Value { bounds: self.bounds, ..Self::of(raw, self.dtype) }
+    }
+
     /// The same numbers in other places, kept as they are kept.
     fn moved(&self, to: impl FnOnce(DispatchTensor) -> DispatchTensor) -> Value {
         match self.raw {
@@ -148,7 +171,7 @@ impl Value {
             DType::Bool => D::bool_reshape(self.raw(), shape),
             _ => return self.moved(|raw| D::float_reshape(raw, shape)),
         };
-        Self::of(raw, self.dtype)
+        self.among(raw)
     }
 
     pub(crate) fn permute(&self, axes: &[usize]) -> Value {
@@ -157,7 +180,7 @@ impl Value {
             DType::Bool => D::bool_permute(self.raw(), axes),
             _ => return self.moved(|raw| D::float_permute(raw, axes)),
         };
-        Self::of(raw, self.dtype)
+        self.among(raw)
     }
 
     pub(crate) fn flip(&self, axes: &[usize]) -> Value {
@@ -166,7 +189,7 @@ impl Value {
             DType::Bool => D::bool_flip(self.raw(), axes),
             _ => return self.moved(|raw| D::float_flip(raw, axes)),
         };
-        Self::of(raw, self.dtype)
+        self.among(raw)
     }
 
     pub(crate) fn expand(&self, shape: &[usize]) -> Value {
@@ -182,10 +205,16 @@ impl Value {
             DType::Bool => D::bool_expand(raw, shape),
             _ => D::float_expand(raw, shape),
         };
-        Self::of(raw, self.dtype)
+        self.among(raw)
     }
 
     pub(crate) fn slice(&self, axis: usize, start: usize, end: usize, step: usize) -> Value {
+        #[cfg(feature = "gpu")]
+        if let (1, 1, Some(narrow)) = (axis, step, self.narrow()) {
+            let whole = self.shape.iter().map(|&n| (0, n, 1));
+            let picks = whole.enumerate().map(|(a, all)| if a == 1 { (start, end - start, 1) } else { all });
+            return Self::float(D::picked(narrow, Arc::new(picks.collect())));
+        }
         let ranges: Vec<Slice> =
             self.shape.iter().enumerate().map(|(a, &n)| if a == axis { slice_of(start, end, step) } else { slice_of(0, n, 1) }).collect();
         let raw = match self.dtype {
@@ -193,7 +222,7 @@ impl Value {
             DType::Bool => D::bool_slice(self.raw(), &ranges),
             _ => return self.moved(|raw| D::float_slice(raw, &ranges)),
         };
-        Self::of(raw, self.dtype)
+        self.among(raw)
     }
 
     pub(crate) fn concat(parts: &[Value], axis: usize) -> Value {

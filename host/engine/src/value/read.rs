@@ -10,13 +10,13 @@ impl Value {
     /// Copies the values to f32, by way of the device.
     pub(super) fn copied(&self) -> Result<Vec<f32>> {
         let data = read(self.raw(), self.dtype)?;
-        data.convert::<f32>().try_to_vec::<f32>().map_err(|e| Error::new(format!("values cannot be read: {e:?}")))
+        data.convert::<f32>().try_into_vec::<f32>().map_err(|e| Error::new(format!("values cannot be read: {e:?}")))
     }
 
     /// Copies whole numbers to the CPU.
     pub(crate) fn to_ints(&self) -> Result<Vec<i32>> {
         let data = read(self.raw(), DType::Int)?;
-        data.convert::<i32>().try_to_vec::<i32>().map_err(|e| Error::new(format!("values cannot be read: {e:?}")))
+        data.convert::<i32>().try_into_vec::<i32>().map_err(|e| Error::new(format!("values cannot be read: {e:?}")))
     }
 }
 

@@ -16,47 +16,48 @@ const VALIDATION: f64 = 50.0;
 
 pub(super) fn run(set: BenchSet, bed: &Bed<'_>, done: &mut dyn FnMut(Check)) -> Result<()> {
     for network in set.plans(bed.registry)? {
-        done(timed(set, &network, bed));
+        let what = format!("{} {}, {} patches of {:?}", set.part(), network.network, network.batch, network.spec.patch_size);
+        match said(times(&network, bed)) {
+            Ok(times) => {
+                done(ours(&what, &times));
+                // by itself, since it may take long, and ours is known
+                if let Some(python) = &bed.python {
+                    done(beside(&what, &times, torch::times(python, &network, bed.device)));
+                }
+            }
+            Err(error) => done(Check::new(what, false, error, Value::Null)),
+        }
     }
     Ok(())
 }
 
-fn timed(set: BenchSet, network: &Network, bed: &Bed<'_>) -> Check {
-    let (patch, batch) = (&network.spec.patch_size, network.batch);
-    let what = format!("{} {}, {batch} patches of {patch:?}", set.part(), network.network);
-    let times = match said(times(network, bed)) {
-        Ok(times) => times,
-        Err(error) => return Check::new(what, false, error, Value::Null),
-    };
+fn ours(what: &str, times: &Times) -> Check {
     let epoch = TRAINING * times.iteration + VALIDATION * times.inference;
-    let mut found = format!(
+    let found = format!(
         "{:.3} s an iteration, {:.3} s an inference, {epoch:.0} s an epoch of 250 + 50, {:.1} TFLOP/s, {:.1} GiB",
         times.iteration,
         times.inference,
         times.tflops,
         memory::gib(times.bytes)
     );
-    let mut figures =
+    let figures =
         json!({"iteration_s": times.iteration, "inference_s": times.inference, "epoch_s": epoch, "tflops": times.tflops, "bytes": times.bytes});
-    if let Some(python) = &bed.python {
-        match torch::times(python, network, bed.device) {
-            Ok(theirs) => {
-                let ratios: Vec<String> = theirs
-                    .iter()
-                    .map(|torch::Time { how, seconds, bytes }| {
-                        let held = memory::gib(*bytes);
-                        format!("{:.2} times as fast as PyTorch, {how} ({seconds:.3} s, {held:.1} GiB)", seconds / times.iteration)
-                    })
-                    .collect();
-                found = format!("{found}; {}", ratios.join(", "));
-                figures["pytorch_s"] =
-                    theirs.iter().map(|time| (time.how.clone(), Value::from(time.seconds))).collect::<serde_json::Map<_, _>>().into();
-                figures["pytorch_bytes"] =
-                    theirs.into_iter().map(|time| (time.how, Value::from(time.bytes))).collect::<serde_json::Map<_, _>>().into();
-            }
-            Err(error) => found = format!("{found}; PyTorch: {error}"),
-        }
-    }
+    Check::new(what, true, found, figures)
+}
+
+/// The same network in PyTorch. That there is none fails nothing.
+fn beside(what: &str, times: &Times, theirs: std::result::Result<Vec<torch::Time>, String>) -> Check {
+    let what = format!("{what}, beside PyTorch");
+    let theirs = match theirs {
+        Ok(theirs) => theirs,
+        Err(error) => return Check::new(what, true, error, Value::Null),
+    };
+    let ratio = |torch::Time { how, seconds, bytes }: &torch::Time| {
+        format!("{:.2} times as fast as {how} ({seconds:.3} s, {:.1} GiB)", seconds / times.iteration, memory::gib(*bytes))
+    };
+    let found = theirs.iter().map(ratio).collect::<Vec<_>>().join(", ");
+    let each = |of: fn(&torch::Time) -> Value| theirs.iter().map(|time| (time.how.clone(), of(time))).collect::<serde_json::Map<_, _>>();
+    let figures = json!({"pytorch_s": each(|time| time.seconds.into()), "pytorch_bytes": each(|time| time.bytes.into())});
     Check::new(what, true, found, figures)
 }
 

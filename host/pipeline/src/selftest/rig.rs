@@ -1,7 +1,7 @@
 //! A network with one batch of made-up data, ready to train.
 
 use crate::{error::Result, train::build_model};
-use engine::{Device, HeadTarget, Mode, Model, Optimizer, OptimizerSpec, Random, Step, Supervision, shape::Trace};
+use engine::{Device, HeadTarget, Images, Mode, Model, Optimizer, OptimizerSpec, Random, Step, Supervision, shape::Trace};
 use plugin_api::{ComponentRef, NetworkSpec, Prepared, Task, TrainerConfig, abi::host::LossHandle};
 use registry::Registry;
 
@@ -16,6 +16,7 @@ pub(super) struct Rig {
     loss: LossHandle,
     task: Task,
     x: Vec<f32>,
+    next: Option<Images>,
     shape: Vec<usize>,
     targets: Vec<(Vec<usize>, Vec<i16>)>,
     prepared: Vec<Prepared>,
@@ -47,24 +48,33 @@ impl Rig {
             }
             None => vec![],
         };
-        Ok(Rig { model, trace, optimizer: Optimizer::new(OptimizerSpec::default()), loss, task, x, shape, targets, prepared })
+        Ok(Rig { model, trace, optimizer: Optimizer::new(OptimizerSpec::default()), loss, task, x, next: None, shape, targets, prepared })
+    }
+
+    fn supervision(&self) -> Supervision<'_> {
+        let weight = |head: usize| 0.5f64.powi(head as i32 + 1);
+        let heads = self.targets.iter().enumerate().map(|(i, (shape, values))| HeadTarget { shape, values, weight: weight(i) }).collect();
+        Supervision { heads, prepared: &self.prepared, task: &self.task }
     }
 
     /// Forward, loss and the way back.
     pub(super) fn step(&self) -> Result<Step> {
-        let weight = |head: usize| 0.5f64.powi(head as i32 + 1);
-        let heads = self.targets.iter().enumerate().map(|(i, (shape, values))| HeadTarget { shape, values, weight: weight(i) }).collect();
-        let supervision = Supervision { heads, prepared: &self.prepared, task: &self.task };
-        Ok(self.model.step(Mode::Train, &self.x, &self.shape, &supervision, &self.loss, &[0])?)
+        Ok(self.model.step(Mode::Train, &self.x, &self.shape, &self.supervision(), &self.loss, &[0])?)
     }
 
-    /// A whole training iteration; the loss, and tensors that components left behind.
+    /// A whole training iteration; the loss, and tensors that components left behind. As in training, the next images go to the device before the loss is read.
     pub(super) fn iteration(&mut self) -> Result<(f32, usize)> {
-        let step = self.step()?;
-        if let Some(gradients) = step.gradients {
-            self.optimizer.step(&mut self.model, gradients, RATE, Some(CLIP))?;
-        }
-        Ok((step.loss, step.leaked))
+        let images = self.next.take().map_or_else(|| self.images(), Ok)?;
+        let step = self.model.begin(images, &self.supervision(), &self.loss, &[0])?;
+        let norm = self.optimizer.begin(&mut self.model, step.gradients, RATE, Some(CLIP))?;
+        self.next = Some(self.images()?);
+        let loss = step.loss.read()?;
+        norm.read()?;
+        Ok((loss, step.leaked))
+    }
+
+    fn images(&self) -> Result<Images> {
+        Ok(self.model.place(self.x.clone(), &self.shape)?)
     }
 
     /// Inference of the batch.

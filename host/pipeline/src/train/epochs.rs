@@ -13,10 +13,10 @@ use super::{
 use crate::{
     augment::{AugmentSpec, Pipeline},
     error::{Error, Result},
-    loader::{Batch, Loader, LoaderSpec, Prepare, worker_threads},
+    loader::{Loader, LoaderSpec, Prepare, worker_threads},
     progress::duration,
 };
-use engine::{HeadTarget, Mode, Supervision};
+use engine::Mode;
 use std::{
     sync::{Arc, atomic::Ordering},
     time::Duration,
@@ -112,48 +112,6 @@ impl Run<'_> {
         Loader::new(job.cases.clone(), keys.clone(), loader)
     }
 
-    pub(super) fn step(&self, mode: Mode, batch: &Batch, epoch: usize, iteration: usize) -> Result<engine::Step> {
-        let heads =
-            batch.targets.iter().zip(&self.parts.weights).map(|(t, &weight)| HeadTarget { shape: &t.shape, values: &t.labels, weight }).collect();
-        let supervision = Supervision { heads, prepared: &batch.prepared, task: &self.parts.task };
-        let step = self.parts.group.step(mode, &batch.data, &batch.shape, &supervision, &self.parts.loss, &[epoch as u64, iteration as u64]);
-        let step = step.map_err(|e| self.explained(e))?;
-        if !step.loss.is_finite() {
-            return Err(Error::invalid(format!(
-                "the loss of epoch {epoch}, iteration {iteration} is {} (cases {}); lower the learning rate or look at these cases",
-                step.loss,
-                batch.keys.join(", ")
-            )));
-        }
-        Ok(step)
-    }
-
-    /// The failure of a step with the components that may be its cause.
-    fn explained(&self, e: engine::Error) -> Error {
-        match e {
-            engine::Error::OnDevice { device, source } => Error::Device { device, source: Box::new(self.explained(*source)) },
-            engine::Error::Component(e) => {
-                let both = format!(
-                    "training step with the architecture of {} and the loss of {}",
-                    self.parts.architecture_from.who(),
-                    self.parts.loss_from.who()
-                );
-                let from = if self.parts.loss_from.file.is_some() { &self.parts.loss_from } else { &self.parts.architecture_from };
-                Error::from(from.failed(&both, e))
-            }
-            other => Error::from(other),
-        }
-    }
-
-    /// A training iteration: forward, backward and the optimizer; the loss.
-    pub(super) fn update(&mut self, batch: &Batch, lr: f64, epoch: usize, iteration: usize) -> Result<f32> {
-        let step = self.step(Mode::Train, batch, epoch, iteration)?;
-        if let Some(gradients) = step.gradients {
-            self.parts.group.update(&mut self.optimizer, gradients, lr, Some(self.settings.clip))?;
-        }
-        Ok(step.loss)
-    }
-
     fn at(&self, done: usize, loss: f32) -> Iteration {
         Iteration {
             epoch: self.epoch,
@@ -177,9 +135,13 @@ impl Run<'_> {
             journal.line("")?;
             journal.line(&format!("Epoch {}", self.epoch))?;
             journal.line(&format!("Current learning rate: {lr:.5}"))?;
-            let first = self.iteration;
-            for (i, batch) in training.epoch_from(self.epoch as u64, first as u64, self.settings.iterations as u64).enumerate() {
-                let loss = batch.and_then(|batch| self.update(&batch, lr, self.epoch, first + i)).map_err(|error| self.rescued(error))?;
+            let mut batches = training.epoch_from(self.epoch as u64, self.iteration as u64, self.settings.iterations as u64);
+            let mut ready = batches.next().map(|batch| batch.and_then(|batch| self.ready(batch)));
+            while let Some(batch) = ready {
+                let updating = batch.and_then(|batch| self.update(batch, lr, self.epoch, self.iteration)).map_err(|error| self.rescued(error))?;
+                // goes to the device while that computes
+                ready = batches.next().map(|batch| batch.and_then(|batch| self.ready(batch)));
+                let loss = self.updated(updating).map_err(|error| self.rescued(error))?;
                 self.losses.push(loss);
                 self.iteration += 1;
                 observer.iteration(self.at(self.iteration, loss));

@@ -88,7 +88,10 @@ impl Run<'_> {
         let (mut start, mut timed) = (now(), 0);
         for (index, batch) in (0..).zip(loader.epoch(0, WARM + TIMED)) {
             match training {
-                true => self.update(&batch?, lr, 0, index as usize)?,
+                true => {
+                    let updating = self.update(self.ready(batch?)?, lr, 0, index as usize)?;
+                    self.updated(updating)?
+                }
                 false => self.step(Mode::Validate, &batch?, 0, index as usize)?.loss,
             };
             if index + 1 == WARM {

@@ -7,6 +7,7 @@ mod epochs;
 mod estimate;
 mod events;
 mod fold;
+mod iteration;
 mod job;
 mod journal;
 mod memory;

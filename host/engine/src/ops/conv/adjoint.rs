@@ -68,10 +68,8 @@ fn by_product(g: &Value, w: &Value, small: [usize; 3], kernel: [usize; 3], preci
     let (batch, from, to) = (g.shape()[0], g.shape()[1], w.shape()[1]);
     let rows = g.permute(&[0, 2, 3, 4, 1]).reshape(&[batch * small.iter().product::<usize>(), from]);
     let columns = w.permute(&[0, 2, 3, 4, 1]).reshape(&[from, kernel.iter().product::<usize>() * to]);
-    let product = rows.matmul(&columns, device).product(precision);
     let [d, h, v] = small;
-    let spread = product.reshape(&[batch, d, h, v, kernel[0], kernel[1], kernel[2], to]).permute(&[0, 1, 4, 2, 5, 3, 6, 7]);
-    spread.reshape(&[batch, d * kernel[0], h * kernel[1], v * kernel[2], to]).permute(&[0, 4, 1, 2, 3])
+    rows.matmul(&columns, device).spread(kernel, [batch, to, d * kernel[0], h * kernel[1], v * kernel[2]], device).product(precision)
 }
 
 /// The voxels of one phase: `w` is (I, O, kernel).

@@ -89,13 +89,25 @@ pub(super) fn conv_transpose(
     };
     Out::with(from_five(y, &out_shape), move |g, needs| {
         let g5 = five(g).factor(precision);
-        let input_grad = || match s.groups {
-            1 => g5.conv3(&w5, None, &s, &device),
-            _ => Value::conv3_transpose_input_grad(&w5, &g5, &s),
+        let kernel: [usize; 3] = std::array::from_fn(|a| w5.shape()[a + 2]);
+        let (from, to) = (w5.shape()[0], w5.shape()[1]);
+        let whole = kernel == s.stride && s.groups == 1 && (0..3).all(|a| size[a] == x5.shape()[a + 2] * kernel[a]);
+        let blocks = whole.then(|| g5.gathered(kernel, &device));
+        let input_grad = || match &blocks {
+            Some(blocks) => {
+                let columns = w5.permute(&[2, 3, 4, 1, 0]).reshape(&[kernel.iter().product::<usize>() * to, from]);
+                let [d, h, v] = [2, 3, 4].map(|a| x5.shape()[a]);
+                blocks.matmul(&columns, &device).reshape(&[x5.shape()[0], d, h, v, from]).permute(&[0, 4, 1, 2, 3])
+            }
+            None if s.groups == 1 => g5.conv3(&w5, None, &s, &device),
+            None => Value::conv3_transpose_input_grad(&w5, &g5, &s),
         };
         // with several groups weights lie otherwise than those of the convolution that this one transposes
         let weight_grad = || match s.groups {
-            1 => weight_grad(&g5, &x5, &w5, &s, precision, &device),
+            1 => {
+                let as_blocks = blocks.as_ref().and_then(|blocks| taps::of_blocks(&x5, blocks, kernel, &device));
+                as_blocks.unwrap_or_else(|| weight_grad(&g5, &x5, &w5, &s, precision, &device))
+            }
             _ => x5.conv3_transpose_weight_grad(&w5, &g5, &s).product(precision),
         };
         parts(
@@ -139,6 +151,27 @@ mod tests {
                 let off = square(&mut exact.iter().zip(mixed).map(|(e, m)| e - m)) / square(&mut exact.iter().copied());
                 // two rounded factors and a rounded result, each off by 2^-8 at most
                 assert!(off > 0.0 && off.sqrt() < 1.5 * 2f64.powi(-8), "off by {}", off.sqrt());
+            }
+        }
+    }
+
+    /// Without gaps or overlap it is made of products: those of Burn's loops, where whole tiles make up the rows and where not.
+    #[test]
+    fn blocks_are_burns_transposed_convolution() {
+        let device = Device::cpu();
+        for (kernel, small) in [([2, 2, 2], [4, 6, 8]), ([2, 2, 2], [3, 5, 7]), ([1, 2, 2], [2, 4, 6]), ([1, 3, 2], [1, 5, 8])] {
+            let s = Conv3 { stride: kernel, padding: [0; 3], dilation: [1; 3], output_padding: [0; 3], groups: 1 };
+            let [d, h, v] = std::array::from_fn(|a| small[a] * kernel[a]);
+            let x = values(&[2, 5, small[0], small[1], small[2]], 1);
+            let (w, g) = (values(&[5, 3, kernel[0], kernel[1], kernel[2]], 2), values(&[2, 3, d, h, v], 3));
+            let out = conv_transpose([x.clone(), w.clone()], None, s, g.shape().to_vec(), Precision::F32, device.clone()).unwrap();
+            let back = out.back.unwrap()(&g, &[true; 2]).unwrap();
+            let ours = out.values.into_iter().chain(back.into_iter().flatten());
+            let theirs = [x.conv3_transpose(&w, None, &s), Value::conv3_transpose_input_grad(&w, &g, &s), x.conv3_transpose_weight_grad(&w, &g, &s)];
+            for (i, (ours, theirs)) in ours.zip(&theirs).enumerate() {
+                assert_eq!(ours.shape(), theirs.shape());
+                let off = crate::selftest::apart(&theirs.to_vec().unwrap(), &ours.to_vec().unwrap());
+                assert!(off < 1e-5, "{kernel:?} {small:?}: result {i} is off by {off}");
             }
         }
     }

@@ -1,8 +1,9 @@
-//! The gradient of a convolution's weights as products of matrices, one for each tap. Their inner length is that of all voxels, and the result is small, so
+//! The gradient of a convolution's weights as products of matrices, one for each line of taps. Their inner length is that of all voxels, and the result is small, so
 //! a GPU would have few units at work: the voxels are cut into parts, whose products are added up afterwards.
 //!
 //! Images and gradients are written onto one padded grid, channels last, where a tap is a distance between rows: that of output voxel q and tap k
-//! is row `stride q + k` of the image, and gradients stand at the rows `stride q`, with zeros between them.
+//! is row `q + k` of the image. The taps of a line are neighbouring rows. With a stride, the taps that are a multiple of it apart meet the same voxels of the image, which
+//! are an image of their own: so are those of each remainder.
 
 use crate::{
     device::{Device, Precision},
@@ -15,43 +16,88 @@ const LEAST: usize = 1 << 16;
 const ENOUGH: usize = 512;
 /// Rows of a part at least.
 const DEPTH: usize = 512;
-/// Channels are padded to multiples of this, so that rows begin where memory is read at once.
-const ALIGN: usize = 8;
+/// Channels and rows of a part are multiples of this: a tile of tensor cores.
+const TILE: usize = 16;
 
 /// For x (B, I, D, H, W) and the gradient g (B, O, D', H', W') of the result, both as factors: the gradient (O, I, kernel), f32. None where it is not the way to go:
 /// small images, several groups, dilations.
 pub(super) fn weight_grad(x: &Value, g: &Value, kernel: [usize; 3], s: &Conv3, precision: Precision, device: &Device) -> Option<Value> {
-    let side: [usize; 3] = std::array::from_fn(|a| x.shape()[a + 2] + 2 * s.padding[a]);
-    let rows = x.shape()[0] * side.iter().product::<usize>();
-    if s.groups != 1 || s.dilation != [1; 3] || rows < LEAST {
+    let rows = x.shape()[0] * (0..3).map(|a| x.shape()[a + 2] + 2 * s.padding[a]).product::<usize>();
+    let [_, height, width] = sides(g, kernel, s);
+    // the last part may go beyond the rows by a tile for each tap, which have to lie in the slice at the end
+    if s.groups != 1 || s.dilation != [1; 3] || rows < LEAST || height * width < TILE * kernel[2] {
         return None;
     }
     Some(by_rows(x, g, kernel, s, precision, device))
 }
 
+/// The sides of the grid; with one more slice at the end, which the last part may reach into.
+fn sides(g: &Value, kernel: [usize; 3], s: &Conv3) -> [usize; 3] {
+    std::array::from_fn(|a| g.shape()[a + 2] + kernel[a].div_ceil(s.stride[a]) - 1 + usize::from(a == 0))
+}
+
 fn by_rows(x: &Value, g: &Value, kernel: [usize; 3], s: &Conv3, precision: Precision, device: &Device) -> Value {
     let (batch, inputs, outputs) = (x.shape()[0], x.shape()[1], g.shape()[1]);
-    let (wide_in, wide_out) = (inputs.next_multiple_of(ALIGN), outputs.next_multiple_of(ALIGN));
-    // one more slice at the end, which the last part may reach into
-    let side: [usize; 3] = std::array::from_fn(|a| x.shape()[a + 2] + 2 * s.padding[a] + usize::from(a == 0));
-    let grid = |v: &Value, channels: usize, start: [usize; 3], step: [usize; 3]| {
+    let (wide_in, wide_out) = (inputs.next_multiple_of(TILE), outputs.next_multiple_of(TILE));
+    let side = sides(g, kernel, s);
+    let grid = |v: &Value, channels: usize, [d, h, w]: [usize; 3]| {
         let zeros = Value::zeros(&[batch, side[0], side[1], side[2], channels], precision, device);
-        let [d, h, w] = start;
-        zeros.assign(&[0, d, h, w, 0], &[1, step[0], step[1], step[2], 1], &v.permute(&[0, 2, 3, 4, 1]))
+        zeros.assign(&[0, d, h, w, 0], &[1; 5], &v.permute(&[0, 2, 3, 4, 1]))
     };
-    let (image, gradient) = (grid(x, wide_in, s.padding, [1; 3]), grid(g, wide_out, [0; 3], s.stride));
-
-    let plane = side[1] * side[2];
-    let furthest = (kernel[0] - 1) * plane + (kernel[1] - 1) * side[2] + kernel[2] - 1;
-    let rows = batch * side[0] * plane - plane - furthest;
-    let tiles = wide_out.div_ceil(64) * wide_in.div_ceil(64);
-    let parts = (ENOUGH / tiles).clamp(1, rows.div_ceil(DEPTH)).min(plane);
-    let length = rows.div_ceil(parts);
-    let taps = (0..kernel[0]).flat_map(|d| (0..kernel[1]).flat_map(move |h| (0..kernel[2]).map(move |w| d * plane + h * side[2] + w)));
-    let products = Value::rows_products(&gradient, &image, [parts, length], taps.collect(), device);
+    let gradient = grid(g, wide_out, [0; 3]);
+    let of_phase = |phase: [usize; 3]| {
+        let (mut picks, mut begin, mut taps) = (vec![(0, batch, 1), (0, inputs, 1)], [0; 3], kernel);
+        for a in 0..3 {
+            let step = s.stride[a];
+            // the voxel of the grid at which the image begins, and the image's voxel there
+            begin[a] = s.padding[a].saturating_sub(phase[a]).div_ceil(step);
+            taps[a] = (kernel[a] - phase[a]).div_ceil(step);
+            let first = phase[a] + step * begin[a] - s.padding[a];
+            let room = (side[a] - usize::from(a == 0)).saturating_sub(begin[a]);
+            picks.push((first, x.shape()[a + 2].saturating_sub(first).div_ceil(step).min(room), step));
+        }
+        if picks.iter().any(|pick| pick.1 == 0) {
+            return Value::full(&[taps[0], taps[1], wide_out, taps[2], wide_in], 0.0, device);
+        }
+        of_taps(&gradient, &grid(&x.picked(picks, device), wide_in, begin), side, taps, device)
+    };
     let [d, h, w] = kernel;
-    let whole = products.sum_axes_on_device(&[1]).reshape(&[d, h, w, wide_out, wide_in]);
-    whole.slice(3, 0, outputs, 1).slice(4, 0, inputs, 1).permute(&[3, 4, 0, 1, 2])
+    let starts: [usize; 3] = std::array::from_fn(|a| s.stride[a].min(kernel[a]));
+    let mut whole = Value::full(&[d, h, wide_out, w, wide_in], 0.0, device);
+    for phase in (0..starts[0]).flat_map(move |d| (0..starts[1]).flat_map(move |h| (0..starts[2]).map(move |w| [d, h, w]))) {
+        whole = whole.assign(&[phase[0], phase[1], 0, phase[2], 0], &[s.stride[0], s.stride[1], 1, s.stride[2], 1], &of_phase(phase));
+    }
+    whole.slice(2, 0, outputs, 1).slice(4, 0, inputs, 1).permute(&[2, 4, 0, 1, 3])
+}
+
+/// From gradient and image on one grid the sums of products for each tap: (D, H, O, W, I), the kernel's axes between the channels'.
+fn of_taps(gradient: &Value, image: &Value, side: [usize; 3], [d, h, w]: [usize; 3], device: &Device) -> Value {
+    let channels = |v: &Value| v.shape()[v.rank() - 1];
+    let (outputs, inputs, plane) = (channels(gradient), channels(image), side[1] * side[2]);
+    let furthest = (d - 1) * plane + (h - 1) * side[2] + w - 1;
+    let rows = gradient.shape()[0] * side[0] * plane - plane - furthest;
+    let tiles = outputs.div_ceil(64) * (w * inputs).div_ceil(64);
+    let parts = (ENOUGH / tiles).clamp(1, rows.div_ceil(DEPTH)).min(plane / (TILE * w)).max(1);
+    let length = rows.div_ceil(parts).next_multiple_of(TILE * w);
+    let lines = (0..d).flat_map(|d| (0..h).map(move |h| d * plane + h * side[2])).collect();
+    let products = Value::rows_products(gradient, image, [parts, length, w], lines, device);
+    products.sum_axes_on_device(&[1]).reshape(&[d, h, outputs, w, inputs])
+}
+
+/// The weights' gradient (I, O, kernel) of a transposed convolution whose stride is its kernel, from its input (B, I, small) and, as rows, blocks of its result's gradient.
+/// None where parts of whole tiles do not make up the rows.
+pub(super) fn of_blocks(x: &Value, blocks: &Value, kernel: [usize; 3], device: &Device) -> Option<Value> {
+    let (inputs, columns, rows) = (x.shape()[1], blocks.shape()[1], blocks.shape()[0]);
+    if !rows.is_multiple_of(TILE) {
+        return None;
+    }
+    let tiles = inputs.div_ceil(64) * columns.div_ceil(64);
+    let most = (ENOUGH / tiles).clamp(1, rows.div_ceil(DEPTH));
+    let parts = (1..=most).rev().find(|parts| (rows / TILE).is_multiple_of(*parts))?;
+    let x = x.permute(&[0, 2, 3, 4, 1]).reshape(&[rows, inputs]);
+    let products = Value::rows_products(&x, blocks, [parts, rows / parts, 1], vec![0], device);
+    let [d, h, w] = kernel;
+    Some(products.sum_axes_on_device(&[1]).reshape(&[inputs, d, h, w, columns / (d * h * w)]).permute(&[0, 4, 1, 2, 3]))
 }
 
 #[cfg(test)]
