@@ -21,7 +21,7 @@ log="$room/log"
 LD_LIBRARY_PATH="$room/driver:$cuda/lib" CUDA_PATH="$cuda" HOME="$room/home" CUBECL_AUTOTUNE_CACHE=0 \
     target/release/host selftest -device cuda:0 --part "${parts[@]}" > "$log" 2>&1 || true
 tail -n 3 "$log"
-if grep -m 3 -E "Compilation Error|an operation failed|Missing symbol" "$log" >&2; then
+if grep -m 3 -E "Compilation Error|an operation failed|Missing symbol|Unable to launch" "$log" >&2; then
     echo "see $log" >&2
     exit 1
 fi

@@ -220,6 +220,7 @@ impl Kernels for CubeBackend {
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         norm::backward(x, stats, [scale, shift], dy, slope)
     }
+
     fn sgd(
         w: FloatTensor<Self>,
         g: FloatTensor<Self>,

@@ -56,13 +56,9 @@ impl Value {
         if channels.is_multiple_of(8) || self.raw.tensor().dtype() != burn::tensor::DType::BF16 {
             return self.clone();
         }
-        let n = self.rank();
-        let last: Vec<usize> = [0].into_iter().chain(2..n).chain([1]).collect();
-        let first: Vec<usize> = [0, n - 1].into_iter().chain(1..n - 1).collect();
-        let mut shape: Vec<usize> = last.iter().map(|&axis| self.shape[axis]).collect();
-        shape[n - 1] = channels.next_multiple_of(PIECE);
-        let zeros = Self::zeros(&shape, Precision::Mixed, device);
-        zeros.assign(&vec![0; n], &vec![1; n], &self.permute(&last)).permute(&first)
+        let [batch, d, h, w] = [0, 2, 3, 4].map(|axis| self.shape[axis]);
+        let zeros = Self::zeros(&[batch, d, h, w, channels.next_multiple_of(PIECE)], Precision::Mixed, device);
+        zeros.assign(&[0; 5], &[1; 5], &self.permute(&[0, 2, 3, 4, 1])).permute(&[0, 4, 1, 2, 3])
     }
 
     pub(crate) fn conv3_input_grad(&self, w: &Value, g: &Value, s: &Conv3) -> Value {

@@ -70,14 +70,18 @@ fn by_rows(x: &Value, g: &Value, kernel: [usize; 3], s: &Conv3, precision: Preci
     whole.slice(2, 0, outputs, 1).slice(4, 0, inputs, 1).permute(&[2, 4, 0, 1, 3])
 }
 
+/// Parts of so many rows that are worth it, for a result of that size.
+fn most_parts(rows: usize, height: usize, width: usize) -> usize {
+    (ENOUGH / (height.div_ceil(64) * width.div_ceil(64))).clamp(1, rows.div_ceil(DEPTH))
+}
+
 /// From gradient and image on one grid the sums of products for each tap: (D, H, O, W, I), the kernel's axes between the channels'.
 fn of_taps(gradient: &Value, image: &Value, side: [usize; 3], [d, h, w]: [usize; 3], device: &Device) -> Value {
     let channels = |v: &Value| v.shape()[v.rank() - 1];
     let (outputs, inputs, plane) = (channels(gradient), channels(image), side[1] * side[2]);
     let furthest = (d - 1) * plane + (h - 1) * side[2] + w - 1;
     let rows = gradient.shape()[0] * side[0] * plane - plane - furthest;
-    let tiles = outputs.div_ceil(64) * (w * inputs).div_ceil(64);
-    let parts = (ENOUGH / tiles).clamp(1, rows.div_ceil(DEPTH)).min(plane / (TILE * w)).max(1);
+    let parts = most_parts(rows, outputs, w * inputs).min(plane / (TILE * w)).max(1);
     let length = rows.div_ceil(parts).next_multiple_of(TILE * w);
     let lines = (0..d).flat_map(|d| (0..h).map(move |h| d * plane + h * side[2])).collect();
     let products = Value::rows_products(gradient, image, [parts, length, w], lines, device);
@@ -91,9 +95,7 @@ pub(super) fn of_blocks(x: &Value, blocks: &Value, kernel: [usize; 3], device: &
     if !rows.is_multiple_of(TILE) {
         return None;
     }
-    let tiles = inputs.div_ceil(64) * columns.div_ceil(64);
-    let most = (ENOUGH / tiles).clamp(1, rows.div_ceil(DEPTH));
-    let parts = (1..=most).rev().find(|parts| (rows / TILE).is_multiple_of(*parts))?;
+    let parts = (1..=most_parts(rows, inputs, columns)).rev().find(|parts| (rows / TILE).is_multiple_of(*parts))?;
     let x = x.permute(&[0, 2, 3, 4, 1]).reshape(&[rows, inputs]);
     let products = Value::rows_products(&x, blocks, [parts, rows / parts, 1], vec![0], device);
     let [d, h, w] = kernel;
