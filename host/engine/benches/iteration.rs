@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use engine::{Device, HeadTarget, Mode, Model, Optimizer, OptimizerSpec, Precision, Supervision};
+use engine::{Device, Devices, HeadTarget, Mode, Model, Optimizer, OptimizerSpec, Precision, Supervision};
 use plugin_api::{
     NetworkSpec, Task,
     abi::host::{Library, LossHandle},
@@ -97,6 +97,7 @@ impl Rig {
 
 fn main() {
     standard::link();
+    Devices::parse("cpu", 1).unwrap().compute_here();
     let wanted = std::env::args().nth(1).filter(|name| !name.starts_with('-')).unwrap_or(PLANS[0].name.into());
     let runs = std::env::args().nth(2).and_then(|n| n.parse().ok()).unwrap_or(8);
     let asked = |word: &str| std::env::args().skip(3).any(|argument| argument == word);

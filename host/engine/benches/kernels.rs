@@ -21,6 +21,7 @@ fn main() {
         layer("32->32 3x3x3", 32, 32, [40, 56, 40], cube, [1; 3], precision);
         layer("64->64 3x3x3", 64, 64, [20, 28, 20], cube, [1; 3], precision);
         layer("128->128 3x3x3", 128, 128, [10, 14, 10], cube, [1; 3], precision);
+        layer("256->256 3x3x3", 256, 256, [5, 7, 5], cube, [1; 3], precision);
         layer("320->320 3x3x3", 320, 320, [5, 7, 5], cube, [1; 3], precision);
         layer("1->32 3x3x3", 1, 32, [40, 56, 40], cube, [1; 3], precision);
         layer("33->20 3x3x3", 33, 20, [40, 56, 40], cube, [1; 3], precision);

@@ -238,6 +238,17 @@ impl Devices {
         &self.others
     }
 
+    /// Makes the calling thread one of those that share the work of the processor's kernels, where that is the only device: no operation waits any more until a
+    /// thread has woken up. For a thread that does little else, before anything has run in parallel: what other threads share out has one thread less
+    /// while this one waits. It changes nothing where there is one thread for all, or the threads are there already.
+    pub fn compute_here(&self) {
+        let asked = std::env::var("RAYON_NUM_THREADS").ok().and_then(|n| n.trim().parse::<usize>().ok()).filter(|&n| n > 0);
+        let threads = asked.or_else(|| std::thread::available_parallelism().ok().map(usize::from)).unwrap_or(1);
+        if threads > 1 && self.count() == 1 && self.lead().is_cpu() {
+            let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).use_current_thread().build_global();
+        }
+    }
+
     /// How many they are, one at least.
     pub fn count(&self) -> usize {
         1 + self.others.len()

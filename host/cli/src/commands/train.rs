@@ -129,6 +129,7 @@ impl Run for Train {
             return self.side_by_side();
         }
         let devices = self.devices()?;
+        devices.compute_here();
         let registry = self.plugins.open()?;
         let (paths, stop) = (Paths::from_env(), stopped_by_signals()?);
         if let (true, Some(&fold)) = (self.estimate, self.fold.0.first()) {

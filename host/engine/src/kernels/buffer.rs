@@ -72,7 +72,7 @@ pub fn peak_bytes() -> usize {
 
 impl Buffer {
     /// `len` values, whatever they are.
-    pub(super) fn take(len: usize) -> Self {
+    pub(crate) fn take(len: usize) -> Self {
         let count = len.div_ceil(LINE);
         let kept = if count < SMALL { None } else { POOL.lock().unwrap_or_else(PoisonError::into_inner).take(count) };
         Self { lines: kept.unwrap_or_else(|| bytemuck::zeroed_vec(count)), len }

@@ -15,6 +15,7 @@ mod gather;
 mod level;
 mod micro;
 mod norm;
+mod pick;
 mod pool;
 mod resize;
 mod rounded;

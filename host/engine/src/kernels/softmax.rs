@@ -22,6 +22,11 @@ pub struct Middle {
 }
 
 impl Middle {
+    /// Around an axis of a shape.
+    pub fn of(shape: &[usize], axis: usize) -> Self {
+        Self { outer: shape[..axis].iter().product(), n: shape[axis], inner: shape[axis + 1..].iter().product() }
+    }
+
     /// The softmax of `x` or, with `log`, its logarithm.
     pub fn softmax(&self, x: &[f32], log: bool) -> Buffer {
         self.run(&[x], |x, rows, inner, y| Level::best().run(Forward { x: x[0], rows, inner, log, y }))

@@ -24,7 +24,7 @@ pub(super) fn run(op: Op, x: &Value, axis: usize, cx: &Context<'_>) -> Result<Ou
         return composed(x, axis, log, cx.device.clone());
     }
     let shape = x.shape().to_vec();
-    let middle = Middle { outer: shape[..axis].iter().product(), n: shape[axis], inner: shape[axis + 1..].iter().product() };
+    let middle = Middle::of(&shape, axis);
     let y = Value::from_buffer(middle.softmax(&x.host()?, log), &shape);
     let out = y.clone();
     Out::single(y, move |g| Ok(Value::from_buffer(middle.softmax_grad(&out.host()?, &g.host()?, log), &shape)))

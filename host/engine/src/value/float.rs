@@ -13,7 +13,7 @@ use plugin_api::{DType, Op};
 
 macro_rules! unary {
     ($($name:ident => $burn:ident;)+) => {
-        impl Value { $(pub(crate) fn $name(&self) -> Value { Self::of(D::$burn(self.raw()), DType::Float) })+ }
+        impl Value { $(pub(crate) fn $name(&self) -> Value { Self::of(D::$burn(self.written_out().raw()), DType::Float) })+ }
     };
 }
 unary! {

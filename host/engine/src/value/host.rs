@@ -5,6 +5,7 @@ use crate::device::Device;
 use crate::kernels::{self, Buffer, Cells};
 use burn::backend::{BackendTensor, DispatchTensorKind, flex::FlexTensor};
 use plugin_api::{DType, Result};
+use rayon::prelude::*;
 use std::ops::{Deref, Range};
 
 /// f32 values.
@@ -68,6 +69,33 @@ fn voxel_step(shape: &[usize], strides: &[isize]) -> Option<usize> {
     Some(step.unwrap_or(channels)).filter(|&step| step >= channels)
 }
 
+/// The numbers of a tensor whose last axes lie together, or repeat one number; `None` where those pieces are small.
+fn in_order(t: &FlexTensor) -> Option<Buffer> {
+    const SMALL: usize = 256;
+    let (shape, strides) = (t.layout().shape(), t.layout().strides());
+    let (mut first, mut piece) = (shape.num_dims(), 1);
+    let repeats = (0..first).rev().find(|&a| shape[a] > 1).is_some_and(|a| strides[a] == 0);
+    while first > 0 && (shape[first - 1] == 1 || strides[first - 1] == if repeats { 0 } else { piece as isize }) {
+        first -= 1;
+        piece *= shape[first];
+    }
+    let (values, start) = (t.storage::<f32>(), t.layout().start_offset() as isize);
+    if piece < SMALL {
+        return None;
+    }
+    let mut to = Buffer::take(t.layout().num_elements());
+    to.par_chunks_mut(piece).enumerate().for_each(|(i, to)| {
+        let (mut rest, mut at) = (i, start);
+        for axis in (0..first).rev() {
+            at += (rest % shape[axis]) as isize * strides[axis];
+            rest /= shape[axis];
+        }
+        let at = at as usize;
+        if repeats { to.fill(values[at]) } else { to.copy_from_slice(&values[at..at + piece]) }
+    });
+    Some(to)
+}
+
 impl Value {
     fn flex(&self) -> Option<&FlexTensor> {
         match &self.raw.tensor().kind {
@@ -120,14 +148,23 @@ impl Value {
                 let (batch, channels) = (self.shape[0], self.shape[1]);
                 Ok(Host::Buffer(kernels::channels_first(&self.channels_last()?, batch, channels, self.len() / (batch * channels))))
             }
-            Some(t) => {
-                let t = t.to_contiguous();
-                let start = t.layout().start_offset();
-                let end = start + t.layout().num_elements();
-                Ok(Host::Flex(t, start..end))
-            }
+            Some(t) => Ok(in_order(t).map_or_else(
+                || {
+                    let t = t.to_contiguous();
+                    let start = t.layout().start_offset();
+                    let end = start + t.layout().num_elements();
+                    Host::Flex(t, start..end)
+                },
+                Host::Buffer,
+            )),
             None => Ok(Host::Copy(self.copied()?)),
         }
+    }
+
+    /// One number again and again as so many numbers, which loops run through faster; other values as they are.
+    pub(super) fn written_out(&self) -> Value {
+        let repeated = self.flex().filter(|t| t.layout().strides().iter().zip(&self.shape).all(|(&stride, &n)| stride == 0 || n == 1));
+        repeated.and_then(in_order).map_or_else(|| self.clone(), |values| Value::from_buffer(values, &self.shape))
     }
 
     /// The numbers of a Float value (B, C, spatial...) as (B, spatial..., C).

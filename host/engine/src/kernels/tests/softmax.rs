@@ -1,4 +1,4 @@
-//! Softmax and its logarithm against f64; a step of SGD.
+//! Softmax and its logarithm against f64; what is picked and put back; a step of SGD.
 
 use super::Sequence;
 use crate::kernels::*;
@@ -37,6 +37,29 @@ fn logits_far_apart_stay_finite() {
     assert_eq!(middle.softmax(&x, true)[..], [0.0, -2e4, -1e4]);
     assert_eq!(middle.softmax(&x, false)[0], 1.0);
     assert_eq!(middle.softmax_grad(&middle.softmax(&x, true), &[0.0; 3], true)[..], [0.0; 3]);
+}
+
+#[test]
+fn picked_and_put_back() {
+    let around = Middle::of(&[2, 3, 5000], 1);
+    let x = Sequence(7).values(30_000);
+    let index: Vec<i32> = (0..20_000).map(|i| i * 7 % 3).collect();
+    let (y, back) = (around.pick(&x, &index), around.put(Some(&x), &Sequence(8).values(20_000), &index));
+    let mut wanted = x.clone();
+    for (i, from) in Sequence(8).values(20_000).into_iter().enumerate() {
+        let (o, p) = (i / 10_000, i % 5000);
+        let at = (o * 3 + index[i] as usize) * 5000 + p;
+        assert_eq!(y[i], x[at]);
+        wanted[at] += from;
+    }
+    assert_eq!(back[..], wanted[..]);
+    assert_eq!(around.put(None, &y, &index).iter().filter(|v| **v != 0.0).count(), index.len() - twice(&index));
+    assert!(Middle::of(&[2, 3, 0], 1).pick(&[], &[]).is_empty() && Middle::of(&[0, 3, 4], 1).put(None, &[], &[]).is_empty());
+}
+
+/// Places that both rows of an index name.
+fn twice(index: &[i32]) -> usize {
+    index.chunks(10_000).map(|both| (0..5000).filter(|&p| both[p] == both[5000 + p]).count()).sum()
 }
 
 #[test]

@@ -78,7 +78,7 @@ pub(super) fn weight_grad(level: Level, tile: Tile, s: &ConvShape, x: &[f32], dy
 /// for two images, however many there are, so that an image's result does not depend on its neighbours.
 pub(super) fn choose(level: Level, s: &ConvShape, fine: bool) -> Option<Tile> {
     const VALUE: usize = 10;
-    const WEIGHT: usize = 72;
+    const WEIGHT: usize = 50;
     const IMAGES: usize = 2;
     let pad = |channels: usize| channels.next_multiple_of(level.lanes());
     let (inputs, outputs, output) = (pad(s.input_channels), pad(s.output_channels), s.output());

@@ -49,9 +49,11 @@ impl Channels {
         self.inputs.div_ceil(self.lanes)
     }
 
-    /// Weights of one point.
+    /// From one point's weights to the next one's: a line more than they are. Channels are powers of two mostly, and lines that lie a large one apart
+    /// push one another out of the caches.
     pub(super) fn weights(&self) -> usize {
-        self.output_blocks() * self.output_block()
+        const LINE: usize = 16;
+        self.output_blocks() * self.output_block() + LINE
     }
 
     /// A vector of outputs: its first channel, how many it has, and where it begins among a point's weights.
