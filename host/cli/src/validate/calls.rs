@@ -7,7 +7,7 @@ use std::{fs, thread, time::Duration};
 const CALLS: usize = 16;
 /// Growth over [`CALLS`] calls that an allocator does not have once it is warm.
 const GROWTH: u64 = 1 << 20;
-/// So often in a row memory must grow to be called a leak: the allocator of a busy machine has been seen to take four times [`CALLS`] calls to get warm.
+/// So often in a row memory must grow to be called a leak: that of a network which keeps nothing has been seen to grow three times in a row on a busy machine.
 const LOOKS: usize = 12;
 
 /// A number of `/proc/PID/status` (`self` for this process), sizes in bytes; `None` where there is no such file.
