@@ -78,7 +78,7 @@ impl Network for Built {
         let mut heads = vec![];
         for (stage, skip) in self.up.iter().zip(skips.iter().rev()) {
             let skip = stage.gate.as_ref().map_or_else(|| skip.clone(), |gate| gate.forward(skip, &y));
-            y = stage.convs.forward(&Tensor::concat(&[&stage.up.forward(&y), &skip], 1));
+            y = stage.convs.forward_owned(Tensor::concat(&[&stage.up.forward(&y), &skip], 1));
             heads.push(stage.head.forward(&y));
         }
         heads.reverse(); // finest first

@@ -7,7 +7,7 @@ use std::time::Instant;
 use rayon::prelude::*;
 
 use engine::Precision::{self, F32, Mixed};
-use engine::kernels::{ConvShape, Norm, conv_forward, conv_input_grad, conv_transpose_forward, conv_weight_grad, leaky_relu, leaky_relu_grad};
+use engine::kernels::{Cells, ConvShape, Norm, conv_forward, conv_input_grad, conv_transpose_forward, conv_weight_grad, leaky_relu, leaky_relu_grad};
 
 fn main() {
     let cube = [3, 3, 3];
@@ -61,14 +61,15 @@ fn layer(name: &str, s: &ConvShape, precision: Precision, peak: f64) {
     let ConvShape { input_channels, output_channels, input, kernel, .. } = *s;
     let (voxels, taps) = (s.output().iter().product::<usize>(), kernel.iter().product::<usize>());
     let x = noise(2 * input_channels * input.iter().product::<usize>());
+    let input = [Cells::whole(&x, input_channels)];
     let w = noise(input_channels * output_channels * taps);
     let dy = noise(2 * output_channels * voxels);
     let gflop = 4e-9 * (input_channels * output_channels * voxels * taps) as f64;
     let transposed = name.ends_with("transposed");
     let times = [
-        time(|| if transposed { conv_transpose_forward(s, &dy, &w, None, precision) } else { conv_forward(s, &x, &w, None, true, precision) }),
-        time(|| if transposed { conv_forward(s, &x, &w, None, false, precision) } else { conv_input_grad(s, &dy, &w, precision) }),
-        time(|| conv_weight_grad(s, &x, &dy, precision)),
+        time(|| if transposed { conv_transpose_forward(s, &dy, &w, None, precision) } else { conv_forward(s, &input, &w, None, true, precision) }),
+        time(|| if transposed { conv_forward(s, &input, &w, None, false, precision) } else { conv_input_grad(s, &dy, &w, precision) }),
+        time(|| conv_weight_grad(s, &input, &dy, precision)),
     ];
     let figures = times.map(|ms| format!("{ms:8.2} ({:4.0} %)", gflop / ms * 1e5 / peak)).join(" ");
     println!("{name:28} {gflop:9.2} {figures}");

@@ -8,6 +8,7 @@ use crate::{
     session::Session,
     step::{Begun, Gradients, Images, Mode, Step},
     store::{Store, Weight},
+    sums::{LogitSums, Part},
     target::Supervision,
     value::Value,
 };
@@ -72,6 +73,25 @@ impl Model {
         let heads = self.forward(&session, self.place(x.to_vec(), shape)?)?;
         let logits = session.value(heads[0])?;
         Ok((logits.to_vec()?, logits.shape().to_vec()))
+    }
+
+    /// The shape of the finest head's logits of the images. Where it is `wanted`, (B, K, spatial...), they are added to `sums`, where `parts` say, times
+    /// `share`; else nothing is added.
+    ///
+    /// # Errors
+    /// As [`Model::predict`], or the sums are on another device.
+    pub fn predict_into(&self, x: &[f32], shape: &[usize], wanted: &[usize], sums: &mut LogitSums, parts: &[Part], share: f32) -> Result<Vec<usize>> {
+        let (own, other) = (self.device.name(), sums.device().name());
+        if own != other {
+            return Err(Error::Device(format!("the network is on {own} and the sums of its logits on {other}; both must be on one device")));
+        }
+        let session = Session::new(&self.device, &self.store, Random::new(self.seed, &[]), false, None, false);
+        let heads = self.forward(&session, self.place(x.to_vec(), shape)?)?;
+        let logits = session.value(heads[0])?;
+        if logits.shape() == wanted {
+            sums.add(&logits, parts, share)?;
+        }
+        Ok(logits.shape().to_vec())
     }
 
     /// The logits of every head, finest first.

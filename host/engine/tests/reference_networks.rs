@@ -183,32 +183,72 @@ impl Case {
         patch.iter().enumerate().map(|(a, n)| n / strides.iter().map(|s| s[a]).product::<usize>()).product()
     }
 
-    /// A few steps of nnU-Net's optimizer: each loss, the gradient's norm on the way, the parameters' norms at the end.
-    ///
-    /// An instance norm over two voxels gives plus and minus one, and a gradient that hangs on the last bit: moving the
-    /// input by one unit in the last place moves the third step's norm of such a network by a factor of ten. There the
-    /// losses alone are compared.
-    fn trajectory(&mut self) -> f64 {
-        let steady = self.bottleneck() > 2;
+    /// A few steps of nnU-Net's optimizer: each loss and the gradient's norm.
+    fn trajectory(&mut self) -> Vec<(f64, f64)> {
+        let steps = self.meta["sgd_trajectory"].as_array().unwrap().len();
         let mut optimizer = Optimizer::new(OptimizerSpec::default());
-        let mut worst = 0f64;
-        for point in self.meta["sgd_trajectory"].as_array().unwrap().clone() {
+        let mut step = || {
             let step = self.step();
-            let off = (f64::from(step.loss) - point["loss"].as_f64().unwrap()).abs();
-            assert!(off <= 1e-4, "loss {}, wanted {}", step.loss, point["loss"]);
-            worst = worst.max(off);
-            let norm = optimizer.step(&mut self.model, step.gradients.unwrap(), 0.01, Some(12.0)).unwrap();
+            let loss = f64::from(step.loss);
+            (loss, optimizer.step(&mut self.model, step.gradients.unwrap(), 0.01, Some(12.0)).unwrap())
+        };
+        (0..steps).map(|_| step()).collect()
+    }
+
+    /// The trajectory's losses, norms and the parameters' norms at the end against the reference's; the largest distance of a loss.
+    fn steady(&mut self) -> f64 {
+        let found = self.trajectory();
+        let mut worst = 0f64;
+        for (&(loss, norm), point) in found.iter().zip(self.meta["sgd_trajectory"].as_array().unwrap()) {
+            worst = worst.max(near(loss, point));
             let wanted = point["total_grad_norm_before_clip"].as_f64().unwrap();
             // 1e-3 holds for the first step, in `gradients`; flipped signs add up on the way
-            assert!(!steady || (norm - wanted).abs() <= 5e-3 * wanted, "norm {norm}, wanted {wanted}");
+            assert!((norm - wanted).abs() <= 5e-3 * wanted, "norm {norm}, wanted {wanted}");
         }
-        for weight in self.model.weights().unwrap().iter().filter(|_| steady) {
+        for weight in self.model.weights().unwrap() {
             let l2 = weight.data.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>().sqrt();
             let Some(wanted) = self.meta["params_l2_after_sgd"][&weight.name].as_f64() else { panic!("{} has no norm", weight.name) };
             assert!((l2 - wanted).abs() <= 1e-4 * wanted.max(1.0), "{}: norm {l2}, wanted {wanted}", weight.name);
         }
         worst
     }
+
+    /// Moves each value of the input by one unit in the last place, up or down.
+    fn nudge(&mut self, seed: u64) {
+        let (_, _, x) = self.io.iter_mut().find(|(name, ..)| name == "x").unwrap();
+        x.iter_mut().zip(seed << 32..).for_each(|(x, i)| *x = if mix(i) & 1 == 0 { x.next_up() } else { x.next_down() });
+    }
+}
+
+/// How far a loss of a trajectory is from the reference's.
+fn near(loss: f64, point: &Value) -> f64 {
+    let wanted = point["loss"].as_f64().unwrap();
+    let off = (loss - wanted).abs();
+    assert!(off <= 1e-4, "loss {loss}, wanted {wanted}");
+    off
+}
+
+/// The losses of a trajectory that hangs on the last bit, in the middle of [`INPUTS`] of them.
+///
+/// An instance norm over two voxels gives plus and minus one, and a gradient that hangs on the last bit: moving the input by one unit in
+/// the last place moves the third step's norm of such a network by a factor of ten. PyTorch's own third loss is off by -1.4e-4 to 6.2e-5
+/// over 120 such inputs, 1e-4 or more in one of them.
+fn unsteady(dir: &Path) -> f64 {
+    const INPUTS: u64 = 9;
+    let of = |seed: u64| {
+        let mut case = Case::read(dir);
+        case.nudge(seed);
+        case.trajectory()
+    };
+    let all: Vec<_> = (1..=INPUTS).map(of).collect();
+    let meta = Case::read(dir).meta;
+    let points = meta["sgd_trajectory"].as_array().unwrap();
+    let middle = |step: usize| {
+        let mut losses: Vec<f64> = all.iter().map(|trajectory| trajectory[step].0).collect();
+        losses.sort_by(f64::total_cmp);
+        losses[losses.len() / 2]
+    };
+    points.iter().enumerate().map(|(step, point)| near(middle(step), point)).fold(0.0, f64::max)
 }
 
 fn check(dir: &Path) {
@@ -222,9 +262,9 @@ fn check(dir: &Path) {
     let gradients = case.gradients(&step);
     drop(step);
     let start = Instant::now();
-    let sgd = case.trajectory();
-    let time = start.elapsed() / case.meta["sgd_trajectory"].as_array().unwrap().len() as u32;
-    println!("{name}: outputs {outputs:.1e}, loss {loss:.1e}, gradients {gradients:.1e}, trajectory {sgd:.1e}; {} ms a step", time.as_millis());
+    let steady = case.bottleneck() > 2;
+    let sgd = if steady { case.steady() } else { unsteady(dir) };
+    println!("{name}: outputs {outputs:.1e}, loss {loss:.1e}, gradients {gradients:.1e}, trajectory {sgd:.1e}; {} ms", start.elapsed().as_millis());
 }
 
 macro_rules! networks {

@@ -55,7 +55,14 @@ impl ConvBlock {
     /// (B, I, spatial...) to (B, O, spatial'...).
     #[track_caller]
     pub fn forward(&self, x: &Tensor) -> Tensor {
-        let mut y = self.conv.forward(x);
+        self.forward_owned(x.clone())
+    }
+
+    /// As [`ConvBlock::forward`]; the memory of `x` is free as soon as the convolution has read it.
+    #[track_caller]
+    pub fn forward_owned(&self, x: Tensor) -> Tensor {
+        let mut y = self.conv.forward(&x);
+        drop(x);
         if self.dropout > 0.0 {
             y = y.dropout(self.dropout, true);
         }
@@ -95,6 +102,12 @@ impl ConvStack {
     /// (B, I, spatial...) to (B, O, spatial'...).
     #[track_caller]
     pub fn forward(&self, x: &Tensor) -> Tensor {
-        self.0.iter().fold(x.clone(), |x, block| block.forward(&x))
+        self.forward_owned(x.clone())
+    }
+
+    /// As [`ConvStack::forward`]; the memory of `x` is free as soon as the first convolution has read it.
+    #[track_caller]
+    pub fn forward_owned(&self, x: Tensor) -> Tensor {
+        self.0.iter().fold(x, |x, block| block.forward_owned(x))
     }
 }

@@ -57,6 +57,6 @@ impl Up {
 
     /// The coarser stage's output and the encoder's at this resolution.
     pub(crate) fn forward(&self, x: &Tensor, skip: &Tensor) -> Tensor {
-        self.convs.forward(&Tensor::concat(&[&self.up.forward(x), skip], 1))
+        self.convs.forward_owned(Tensor::concat(&[&self.up.forward(x), skip], 1))
     }
 }

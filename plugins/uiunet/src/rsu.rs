@@ -52,7 +52,7 @@ impl Rsu {
         }
         let mut y = self.bottom.forward(skips.last().unwrap_or(&input));
         for (skip, conv) in skips.iter().zip(&self.up).rev() {
-            y = conv.forward(&Tensor::concat(&[&like(&y, skip), skip], 1));
+            y = conv.forward_owned(Tensor::concat(&[&like(&y, skip), skip], 1));
         }
         input + y
     }

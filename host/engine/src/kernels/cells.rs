@@ -19,6 +19,11 @@ pub struct Cells<'a> {
 }
 
 impl<'a> Cells<'a> {
+    /// Voxels without gaps.
+    pub fn whole(values: &'a [f32], channels: usize) -> Self {
+        Self { values, step: channels, channels }
+    }
+
     fn part(&self, first: usize, count: usize) -> impl Iterator<Item = &'a [f32]> + use<'a> {
         let (values, step, channels) = (self.values, self.step, self.channels);
         (first..first + count).map(move |voxel| &values[voxel * step..][..channels])

@@ -3,7 +3,9 @@
 use rayon::prelude::*;
 
 use super::axis::Axis;
+use super::blocked::Values;
 use super::buffer::Buffer;
+use super::cells::{Cells, join};
 use super::gather::Gather;
 use super::level::{Job, Level};
 use super::shape::{ConvShape, volume};
@@ -17,10 +19,18 @@ fn in_pool<R: Send>(f: impl FnOnce() -> R + Send) -> R {
     rayon::scope(|_| f())
 }
 
-/// The convolution of `x` (B, input, I) with `w` (O, I / groups, kernel): (B, output, O). `bias` is (O).
+/// The channels of all parts side by side: in place, if there is one part without gaps.
+fn together<'a>(x: &[Cells<'a>], voxels: usize) -> Values<'a> {
+    match x {
+        [Cells { values, step, channels }] if step == channels => Values::Given(values),
+        _ => Values::Made(join(x, voxels)),
+    }
+}
+
+/// The convolution of `x` (B, input, I), whose channels may lie in several places, with `w` (O, I / groups, kernel): (B, output, O). `bias` is (O).
 ///
 /// `fine` keeps to the ways that are about as exact as the direct one; it says nothing where the precision is mixed.
-pub fn conv_forward(s: &ConvShape, x: &[f32], w: &[f32], bias: Option<&[f32]>, fine: bool, precision: Precision) -> Buffer {
+pub fn conv_forward(s: &ConvShape, x: &[Cells], w: &[f32], bias: Option<&[f32]>, fine: bool, precision: Precision) -> Buffer {
     in_pool(|| forward(Level::of(precision), s, x, w, bias, fine && precision == Precision::F32))
 }
 
@@ -30,8 +40,7 @@ pub fn conv_input_grad(s: &ConvShape, dy: &[f32], w: &[f32], precision: Precisio
 }
 
 /// The gradient for the weights, (O, I / groups, kernel).
-pub fn conv_weight_grad(s: &ConvShape, x: &[f32], dy: &[f32], precision: Precision) -> Buffer {
-    assert_eq!(x.len(), s.input_len(), "x does not fit its shape");
+pub fn conv_weight_grad(s: &ConvShape, x: &[Cells], dy: &[f32], precision: Precision) -> Buffer {
     assert_eq!(dy.len(), s.output_len(), "the output's gradient does not fit its shape");
     in_pool(|| weights(Level::of(precision), s, x, dy))
 }
@@ -71,38 +80,50 @@ pub fn conv_transpose_forward(s: &ConvShape, x: &[f32], w: &[f32], bias: Option<
 
 /// The gradient of [`conv_transpose_forward`] for its input, (B, output, O), from `dy` (B, input, I).
 pub fn conv_transpose_input_grad(s: &ConvShape, dy: &[f32], w: &[f32], precision: Precision) -> Buffer {
-    conv_forward(s, dy, w, None, false, precision)
+    conv_forward(s, &[Cells::whole(dy, s.input_channels)], w, None, false, precision)
 }
 
 /// The gradient of [`conv_transpose_forward`] for its weights, (O, I / groups, kernel), from its input `x` (B, output, O) and `dy` (B, input, I).
 pub fn conv_transpose_weight_grad(s: &ConvShape, x: &[f32], dy: &[f32], precision: Precision) -> Buffer {
-    conv_weight_grad(s, dy, x, precision)
+    conv_weight_grad(s, &[Cells::whole(dy, s.input_channels)], x, precision)
+}
+
+fn assert_fits(s: &ConvShape, x: &[Cells]) {
+    let voxels = s.input_len() / s.input_channels.max(1);
+    assert_eq!(x.iter().map(|part| part.channels).sum::<usize>(), s.input_channels, "x does not fit its shape");
+    let ends = |part: &Cells| voxels == 0 || part.values.len() >= (voxels - 1) * part.step + part.channels;
+    assert!(x.iter().all(|part| part.step >= part.channels && ends(part)), "x does not fit its shape");
 }
 
 /// As [`conv_weight_grad`], at a level.
-pub(super) fn weights(level: Level, s: &ConvShape, x: &[f32], dy: &[f32]) -> Buffer {
+pub(super) fn weights(level: Level, s: &ConvShape, x: &[Cells], dy: &[f32]) -> Buffer {
+    assert_fits(s, x);
     match winograd::choose(level, s, false) {
         Some(tile) => winograd::weight_grad(level, tile, s, x, dy),
-        None => weight_grad::weight_grad(direct(level, s, s.group_inputs()), s, x, dy),
+        None => weight_grad::weight_grad(direct(level, s, s.group_inputs()), s, &together(x, s.batch * volume(s.input)), dy),
     }
 }
 
-pub(super) fn forward(level: Level, s: &ConvShape, x: &[f32], w: &[f32], bias: Option<&[f32]>, fine: bool) -> Buffer {
-    assert_eq!(x.len(), s.input_len(), "x does not fit its shape");
+pub(super) fn forward(level: Level, s: &ConvShape, x: &[Cells], w: &[f32], bias: Option<&[f32]>, fine: bool) -> Buffer {
+    assert_fits(s, x);
     assert_eq!(w.len(), s.weight_len(), "the weights do not fit their shape");
     if let Some(tile) = winograd::choose(level, s, fine) {
         return winograd::forward(level, tile, s, false, x, w, bias);
     }
     let (inputs, outputs) = (s.group_inputs(), s.group_outputs());
     let level = direct(level, s, inputs);
-    Gather { adjoint: false, level, batch: s.batch, groups: s.groups, inputs, outputs, axes: Axis::forward(s) }.run(x, w, bias)
+    Gather { adjoint: false, level, batch: s.batch, groups: s.groups, inputs, outputs, axes: Axis::forward(s) }.run(
+        &together(x, s.batch * volume(s.input)),
+        w,
+        bias,
+    )
 }
 
 pub(super) fn adjoint(level: Level, s: &ConvShape, dy: &[f32], w: &[f32], bias: Option<&[f32]>) -> Buffer {
     assert_eq!(dy.len(), s.output_len(), "the output's gradient does not fit its shape");
     assert_eq!(w.len(), s.weight_len(), "the weights do not fit their shape");
     if let Some(tile) = winograd::choose(level, s, false) {
-        return winograd::forward(level, tile, s, true, dy, w, bias);
+        return winograd::forward(level, tile, s, true, &[Cells::whole(dy, s.output_channels)], w, bias);
     }
     let (inputs, outputs) = (s.group_outputs(), s.group_inputs());
     let level = direct(level, s, inputs);

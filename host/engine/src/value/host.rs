@@ -177,6 +177,11 @@ impl Value {
         Ok(Host::Buffer(kernels::join(&[Cells { values: &values, step, channels }], voxels)))
     }
 
+    /// The channels of a Float value (B, C, spatial...), in as many pieces as it has been put together from.
+    pub(crate) fn pieces(&self) -> Result<Vec<Voxels>> {
+        self.parts().unwrap_or_else(|| vec![self.clone()]).iter().map(|part| part.fleeting().cells()).collect()
+    }
+
     /// The voxels of a Float value (B, C, spatial...).
     pub(crate) fn cells(&self) -> Result<Voxels> {
         if let Some(voxels) = self.voxels() {

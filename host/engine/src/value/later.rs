@@ -6,7 +6,7 @@ use super::{D, Value};
 use crate::device::Precision;
 use burn::backend::{DispatchTensor, TensorMetadata, ops::*};
 use burn::tensor::{DType, FloatDType};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// Makes a result with a leaky ReLU of some slope behind it; slope 1 for the result itself.
 type Norm = Arc<dyn Fn(f32) -> Value + Send + Sync>;
@@ -15,8 +15,8 @@ enum Recipe {
     Norm(Norm),
     /// A norm's result with a leaky ReLU of this slope behind it.
     Activated(Norm, f32),
-    /// Channels side by side.
-    Joined(Vec<Value>),
+    /// Channels side by side; a convolution takes them from where they are. None are left once somebody has looked at the value.
+    Joined(Mutex<Vec<Value>>),
     /// The gradient before a leaky ReLU of this slope, from that behind it; `alone` makes it.
     Gradient {
         behind: Box<Value>,
@@ -80,7 +80,10 @@ impl Later {
         self.value.get_or_init(|| match &self.recipe {
             Recipe::Norm(norm) => norm(1.0),
             Recipe::Activated(norm, slope) => norm(*slope),
-            Recipe::Joined(parts) => Value::concat(&parts.iter().map(Value::fleeting).collect::<Vec<_>>(), 1),
+            Recipe::Joined(parts) => {
+                let parts = std::mem::take(&mut *parts.lock().unwrap_or_else(PoisonError::into_inner));
+                Value::concat(&parts.iter().map(Value::fleeting).collect::<Vec<_>>(), 1)
+            }
             Recipe::Gradient { alone, .. } => alone(),
             Recipe::Narrow(tensor) => Value::of(D::float_cast(tensor.clone(), FloatDType::F32), plugin_api::DType::Float),
         })
@@ -128,7 +131,10 @@ impl Value {
     pub(crate) fn kept(&self) -> Value {
         match &self.raw {
             Raw::Again(_, later) => Value { raw: Raw::Later(later.clone()), ..self.clone() },
-            _ => self.clone(),
+            _ => match self.parts() {
+                Some(parts) if parts.iter().any(Value::comes_again) => Self::beside(parts.iter().map(Value::kept).collect(), &self.shape),
+                _ => self.clone(),
+            },
         }
     }
 
@@ -145,13 +151,25 @@ impl Value {
         matches!(&self.raw, Raw::Again(..))
     }
 
-    /// Channels of several values side by side (axis 1), to be joined once more on the way back where one of them comes again.
+    /// Channels of several values side by side (axis 1). Where the processor has them channels-last they stay where they are until somebody looks.
     pub(crate) fn joined(parts: &[Value]) -> Value {
-        let joined = Self::concat(parts, 1);
-        if !parts.iter().any(Value::comes_again) {
-            return joined;
+        if !parts.iter().all(|part| part.parts().is_some() || part.is_channels_last()) {
+            return Self::concat(parts, 1);
         }
-        joined.again(Recipe::Joined(parts.iter().map(Value::kept).collect()))
+        let parts: Vec<Value> = parts.iter().flat_map(|part| part.parts().unwrap_or_else(|| vec![part.clone()])).collect();
+        let mut shape = parts[0].shape.clone();
+        shape[1] = parts.iter().map(|part| part.shape[1]).sum();
+        Self::beside(parts, &shape)
+    }
+
+    fn beside(parts: Vec<Value>, shape: &[usize]) -> Value {
+        Self::later(Recipe::Joined(Mutex::new(parts)), shape)
+    }
+
+    /// The values whose channels make this one, which nobody has looked at.
+    pub(super) fn parts(&self) -> Option<Vec<Value>> {
+        let Recipe::Joined(parts) = self.raw.recipe()? else { return None };
+        Some(parts.lock().unwrap_or_else(PoisonError::into_inner).clone()).filter(|parts| !parts.is_empty())
     }
 
     /// A norm's result, to be computed with the activation behind it or alone. `norm` takes the activation's slope.

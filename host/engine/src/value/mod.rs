@@ -20,7 +20,8 @@ use plugin_api::DType;
 use std::sync::Arc;
 
 pub(crate) use conv::Conv3;
-use host::{Host, Voxels};
+use host::Host;
+pub(crate) use host::Voxels;
 use later::Raw;
 
 type D = Dispatch;

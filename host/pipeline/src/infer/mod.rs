@@ -55,6 +55,11 @@ pub trait Predictor {
     /// The spatial axes along which images may be mirrored.
     fn mirror_axes(&self) -> Vec<usize>;
 
+    /// The network itself, where sums of its logits are best kept on its device.
+    fn on_device(&self) -> Option<&engine::Model> {
+        None
+    }
+
     /// Devices that share the tiles which go through it at once.
     fn devices(&self) -> usize {
         1
@@ -83,6 +88,10 @@ impl Predictor for Network<'_> {
 
     fn mirror_axes(&self) -> Vec<usize> {
         self.mirror_axes.clone()
+    }
+
+    fn on_device(&self) -> Option<&engine::Model> {
+        Some(self.model).filter(|model| !model.device().is_cpu())
     }
 
     fn bytes(&self) -> u64 {

@@ -12,7 +12,6 @@ use volume::resample::Regrid;
 
 use super::decode::decode;
 use super::layout::Layout;
-use super::sums::Sums;
 use super::window::Tiles;
 use crate::dataset::LabelManager;
 use crate::error::Result;
@@ -101,11 +100,11 @@ fn source_rows(targets: &[&Regrid], strip: usize, strips: usize) -> Range<usize>
 /// As [`super::sliding_window`].
 pub(super) fn segment(tiles: &Tiles<'_>, schedule: &Schedule, labels: &LabelManager, targets: &mut [Target<'_>]) -> Result<()> {
     for (strip, rows) in schedule.rows.iter().enumerate().filter(|(_, rows)| !rows.is_empty()) {
-        let mut sums = Sums::new(&tiles.layout, schedule.slices, rows.clone());
+        let mut sums = tiles.sums(schedule.slices, rows.clone());
         let mut done = vec![0; targets.len()];
         for (layer, step) in tiles.layout.layers.iter().zip(&schedule.steps) {
             tiles.add_layer(layer, &mut sums)?;
-            tiles.finish(step.known, &mut sums);
+            tiles.finish(step.known, &mut sums)?;
             for ((target, done), &complete) in targets.iter_mut().zip(&mut done).zip(&step.complete) {
                 let [_, height, width] = target.regrid.new_shape();
                 let block = [*done..complete, share(height, strip, schedule.strips), 0..width];

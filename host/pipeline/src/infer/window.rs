@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use engine::{Device, Model};
 use ndarray::{Array4, ArrayBase, ArrayRef4, ArrayViewMut3, Axis, CowArray, Ix3, Ix4, RawData, s};
 use rayon::prelude::*;
 
@@ -21,9 +22,9 @@ use crate::error::{Error, Result};
 pub fn sliding_window(predictors: &[&dyn Predictor], image: &ArrayRef4<f32>, classes: usize, window: &Window) -> Result<Array4<f32>> {
     let tiles = Tiles::new(predictors, image, classes, window)?;
     let [depth, height, _] = tiles.layout.shape;
-    let mut sums = Sums::new(&tiles.layout, depth, 0..height);
+    let mut sums = tiles.sums(depth, 0..height);
     tiles.layout.layers.iter().try_for_each(|layer| tiles.add_layer(layer, &mut sums))?;
-    tiles.finish(depth, &mut sums);
+    tiles.finish(depth, &mut sums)?;
     Ok(sums.into_logits())
 }
 
@@ -64,9 +65,20 @@ impl<'a> Tiles<'a> {
         })
     }
 
+    /// Room for the sums of some rows, on the device of the networks where all are on one.
+    pub(super) fn sums(&self, slices: usize, rows: Range<usize>) -> Sums {
+        let devices: Option<Vec<&Device>> = self.predictors.iter().map(|predictor| predictor.on_device().map(Model::device)).collect();
+        let first = devices.as_deref().and_then(<[_]>::first).copied();
+        let shared = first.filter(|first| devices.iter().flatten().all(|device| device.name() == first.name()));
+        Sums::new(&self.layout, slices, rows, shared)
+    }
+
     /// Makes logits of the sums below the slice `known`, which no further tile touches.
-    pub(super) fn finish(&self, known: usize, sums: &mut Sums) {
-        sums.divide(&self.layout, self.predictors.len(), known);
+    ///
+    /// # Errors
+    /// A network's device failed, or its logits are not finite.
+    pub(super) fn finish(&self, known: usize, sums: &mut Sums) -> Result<()> {
+        sums.divide(&self.layout, self.predictors.len(), known)
     }
 
     /// Adds the weighted logits of a layer's tiles to `sums`, those alone that touch its rows.
@@ -93,9 +105,17 @@ impl<'a> Tiles<'a> {
             for views in views.chunks(self.layout.batch() * predictor.devices()) {
                 let mut shape = vec![views.len(), self.image.dim().0];
                 shape.extend(self.patch);
-                let (logits, found) = predictor.logits(&gather(&self.image, &self.layout, views), &shape)?;
-                shape[1] = self.layout.classes;
-                check(&logits, &found, &shape)?;
+                let images = gather(&self.image, &self.layout, views);
+                let mut wanted = shape.clone();
+                wanted[1] = self.layout.classes;
+                if let (Some(model), Some((sums, parts))) = (predictor.on_device(), sums.beside(&self.layout, views)) {
+                    let found = model.predict_into(&images, &shape, &wanted, sums, &parts, share)?;
+                    fits(&found, &wanted)?;
+                    continue;
+                }
+                let (logits, found) = predictor.logits(&images, &shape)?;
+                fits(&found, &wanted)?;
+                finite(&logits)?;
                 sums.add(&self.layout, &logits, views, share);
             }
         }
@@ -139,10 +159,14 @@ pub(super) fn flipped<D: RawData>(mut array: ArrayBase<D, Ix3>, flip: [bool; 3])
     array
 }
 
-fn check(logits: &[f32], found: &[usize], wanted: &[usize]) -> Result<()> {
-    if found != wanted || logits.len() != wanted.iter().product::<usize>() {
-        return Err(Error::invalid(format!("the network's logits are {found:?}, wanted {wanted:?} (batch, classes, patch)")));
+fn fits(found: &[usize], wanted: &[usize]) -> Result<()> {
+    match found == wanted {
+        true => Ok(()),
+        false => Err(Error::invalid(format!("the network's logits are {found:?}, wanted {wanted:?} (batch, classes, patch)"))),
     }
+}
+
+pub(super) fn finite(logits: &[f32]) -> Result<()> {
     match logits.par_iter().find_any(|logit| !logit.is_finite()) {
         Some(_) => Err(Error::invalid(
             "the network's logits hold numbers that are infinite or none; look at the image for such voxels, or train again: the weights may have run away",

@@ -21,6 +21,10 @@ impl infer::Predictor for Shared<'_> {
         self.mirror_axes.clone()
     }
 
+    fn on_device(&self) -> Option<&engine::Model> {
+        Some(self.group.lead()).filter(|model| self.group.count() == 1 && !model.device().is_cpu())
+    }
+
     fn devices(&self) -> usize {
         self.group.count()
     }

@@ -50,7 +50,7 @@ impl<S: Stage> Decoder<S> {
             let joined = Tensor::concat(&[&x, &skip], 1);
             // what the stage does not need gives its memory back before it runs
             drop((x, skip));
-            x = step.stage.forward(&joined);
+            x = step.stage.forward(joined);
             logits.push(step.head.forward(&x));
         }
         logits.reverse();

@@ -22,14 +22,14 @@ fn encoder_params(p: &Params) -> Params {
 
 /// Layers at one resolution, of the encoder or of the decoder.
 trait Stage: Send + Sync + 'static {
-    /// (B, I, spatial...) to (B, O, spatial'...).
-    fn forward(&self, x: &Tensor) -> Tensor;
+    /// (B, I, spatial...) to (B, O, spatial'...). Nobody else may hold `x`: then its memory is free as soon as it has been read.
+    fn forward(&self, x: Tensor) -> Tensor;
 }
 
 impl Stage for plugin_api::nn::ConvStack {
     #[track_caller]
-    fn forward(&self, x: &Tensor) -> Tensor {
-        self.forward(x)
+    fn forward(&self, x: Tensor) -> Tensor {
+        self.forward_owned(x)
     }
 }
 
@@ -37,7 +37,7 @@ impl Stage for plugin_api::nn::ConvStack {
 fn encode<S: Stage>(stages: &[S], x: &Tensor) -> Vec<Tensor> {
     let mut outputs: Vec<Tensor> = Vec::with_capacity(stages.len());
     for stage in stages {
-        outputs.push(stage.forward(outputs.last().unwrap_or(x)));
+        outputs.push(stage.forward(outputs.last().unwrap_or(x).clone()));
     }
     outputs
 }

@@ -40,7 +40,8 @@ impl ResidualBlock {
 
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
-        let main = self.norm.forward(&self.conv.forward(&self.first.forward(x)));
+        let main = self.conv.forward(&self.first.forward(x));
+        let main = self.norm.forward(&main);
         let mut skip = x.clone();
         if self.stride.iter().any(|&s| s != 1) {
             skip = skip.avg_pool(&self.stride, &self.stride, &vec![0; self.stride.len()], false, true);
@@ -68,8 +69,8 @@ impl ResidualStack {
 }
 
 impl Stage for ResidualStack {
-    fn forward(&self, x: &Tensor) -> Tensor {
-        self.0.iter().fold(x.clone(), |x, block| block.forward(&x))
+    fn forward(&self, x: Tensor) -> Tensor {
+        self.0.iter().fold(x, |x, block| block.forward(&x))
     }
 }
 

@@ -34,6 +34,11 @@ pub(super) fn products(s: &ConvShape, mut f: impl FnMut(usize, usize, usize)) {
     }
 }
 
+/// The input of a convolution in one piece.
+pub(super) fn input<'a>(s: &ConvShape, x: &'a [f32]) -> [Cells<'a>; 1] {
+    [Cells::whole(x, s.input_channels)]
+}
+
 /// A convolution of two images whose kernel is centred.
 pub(super) fn shape(channels: [usize; 2], input: [usize; 3], kernel: [usize; 3], stride: [usize; 3]) -> ConvShape {
     ConvShape {
@@ -126,10 +131,10 @@ fn convolutions_equal_the_reference_at_every_level() {
             dw[k] += dy * x;
         });
         for &level in &levels {
-            assert_close("forward", &s, level, &forward(level, &s, &x, &w, Some(&bias), false), &y);
+            assert_close("forward", &s, level, &forward(level, &s, &input(&s, &x), &w, Some(&bias), false), &y);
             assert_close("input gradient", &s, level, &adjoint(level, &s, &dy, &w, None), &dx);
             assert_close("transposed forward", &s, level, &adjoint(level, &s, &dy, &w, Some(&back_bias)), &transposed);
-            assert_close("weight gradient", &s, level, &weights(level, &s, &x, &dy), &dw);
+            assert_close("weight gradient", &s, level, &weights(level, &s, &input(&s, &x), &dy), &dw);
         }
     }
 }
@@ -206,9 +211,48 @@ proptest! {
         for level in Level::available() {
             for &tile in Tile::fitting(&s) {
                 let what = |pass: &str| format!("{pass} in tiles {tile:?}");
-                assert_near(&what("forward"), &s, level, &winograd::forward(level, tile, &s, false, &x, &w, Some(&bias)), &y, 3e-5);
-                assert_near(&what("input gradient"), &s, level, &winograd::forward(level, tile, &s, true, &dy, &w, None), &dx, 3e-5);
-                assert_near(&what("weight gradient"), &s, level, &winograd::weight_grad(level, tile, &s, &x, &dy), &dw, 3e-5);
+                assert_near(&what("forward"), &s, level, &winograd::forward(level, tile, &s, false, &input(&s, &x), &w, Some(&bias)), &y, 3e-5);
+                assert_near(&what("input gradient"), &s, level, &winograd::forward(level, tile, &s, true, &[Cells::whole(&dy, s.output_channels)], &w, None), &dx, 3e-5);
+                assert_near(&what("weight gradient"), &s, level, &winograd::weight_grad(level, tile, &s, &input(&s, &x), &dy), &dw, 3e-5);
+            }
+        }
+    }
+}
+
+/// Channels of a few voxels each, one part a piece of memory of its own with a gap behind each voxel.
+fn apart(x: &[f32], all: usize, parts: &[usize]) -> Vec<(Vec<f32>, usize, usize)> {
+    let mut first = 0;
+    let mut cut = |&channels: &usize| {
+        let (step, start) = (channels + first % 3, first);
+        first += channels;
+        let mut values: Vec<f32> =
+            x.chunks_exact(all).flat_map(|voxel| voxel[start..first].iter().copied().chain(std::iter::repeat_n(f32::NAN, step - channels))).collect();
+        values.truncate(values.len() - (step - channels));
+        (values, step, channels)
+    };
+    parts.iter().map(&mut cut).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(30))]
+    #[test]
+    fn channels_in_several_places_give_the_same_bits(s in tiled(), cuts in prop::collection::vec(1usize..40, 0..4), seed in 1u64..1 << 40) {
+        let mut parts: Vec<usize> = cuts;
+        let last = s.input_channels;
+        let s = ConvShape { input_channels: parts.iter().sum::<usize>() + last, ..s };
+        parts.push(last);
+        let mut sequence = Sequence(seed);
+        let (x, w, dy) = (sequence.values(s.input_len()), sequence.values(s.weight_len()), sequence.values(s.output_len()));
+        let parts = apart(&x, s.input_channels, &parts);
+        let cells: Vec<Cells> = parts.iter().map(|(values, step, channels)| Cells { values, step: *step, channels: *channels }).collect();
+        for level in Level::available() {
+            prop_assert_eq!(&forward(level, &s, &cells, &w, None, false)[..], &forward(level, &s, &input(&s, &x), &w, None, false)[..]);
+            prop_assert_eq!(&weights(level, &s, &cells, &dy)[..], &weights(level, &s, &input(&s, &x), &dy)[..]);
+            for &tile in Tile::fitting(&s) {
+                let ways = [&cells[..], &input(&s, &x)].map(|x| winograd::forward(level, tile, &s, false, x, &w, None));
+                prop_assert_eq!(&ways[0][..], &ways[1][..]);
+                let ways = [&cells[..], &input(&s, &x)].map(|x| winograd::weight_grad(level, tile, &s, x, &dy));
+                prop_assert_eq!(&ways[0][..], &ways[1][..]);
             }
         }
     }
@@ -229,7 +273,7 @@ fn fine_tiles_are_about_as_exact_as_the_direct_way() {
     );
     println!("direct {direct:.1e}");
     for &tile in Tile::fitting(&s) {
-        let off = off(&winograd::forward(Level::best(), tile, &s, false, &x, &w, None));
+        let off = off(&winograd::forward(Level::best(), tile, &s, false, &input(&s, &x), &w, None));
         println!("{tile:?} {off:.1e}");
         let most = if tile.fine() { 1.2 * direct } else { 8.0 * direct };
         assert!(off < most, "{tile:?} is off by {off:.1e}, the direct way by {direct:.1e}");

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::Sequence;
-use super::conv::{assert_near, products, shape, shapes};
+use super::conv::{assert_near, input, products, shape, shapes};
 use crate::kernels::ConvShape;
 use crate::kernels::conv::{adjoint, forward, weights};
 use crate::kernels::level::Level;
@@ -35,7 +35,8 @@ fn reference(s: &ConvShape, x: &[f64], w: &[f64], dy: &[f64]) -> [Vec<f64>; 3] {
 }
 
 fn ours(level: Level, s: &ConvShape, x: &[f32], w: &[f32], dy: &[f32]) -> [Vec<f32>; 3] {
-    [forward(level, s, x, w, None, false), adjoint(level, s, dy, w, None), weights(level, s, x, dy)].map(|values| values.to_vec())
+    [forward(level, s, &input(s, x), w, None, false), adjoint(level, s, dy, w, None), weights(level, s, &input(s, x), dy)]
+        .map(|values| values.to_vec())
 }
 
 fn wide(values: &[f32]) -> Vec<f64> {

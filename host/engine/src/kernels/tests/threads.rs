@@ -1,7 +1,7 @@
 //! The number of threads changes no bit.
 
 use super::Sequence;
-use super::conv::{shape, shapes};
+use super::conv::{input, shape, shapes};
 use crate::{device::Precision, kernels::*};
 
 #[test]
@@ -17,9 +17,9 @@ fn same_bits(precision: Precision) {
             let mut all: Vec<Vec<f32>> = Vec::new();
             for s in shapes().into_iter().step_by(4).chain(tiled()) {
                 let (x, w, dy) = (sequence.values(s.input_len()), sequence.values(s.weight_len()), sequence.values(s.output_len()));
-                all.push(conv_forward(&s, &x, &w, None, false, precision).to_vec());
+                all.push(conv_forward(&s, &input(&s, &x), &w, None, false, precision).to_vec());
                 all.push(conv_input_grad(&s, &dy, &w, precision).to_vec());
-                all.push(conv_weight_grad(&s, &x, &dy, precision).to_vec());
+                all.push(conv_weight_grad(&s, &input(&s, &x), &dy, precision).to_vec());
                 all.push(bias_grad(&dy, s.output_channels));
             }
             let (x, dy) = (sequence.values(2 * 3 * 70_001), sequence.values(2 * 3 * 70_001));

@@ -11,6 +11,7 @@ use super::product;
 use super::tile::{self, POINTS, Sink, points};
 use super::weights::{self, Channels};
 use crate::kernels::buffer::Buffer;
+use crate::kernels::cells::Cells;
 use crate::kernels::level::{Job, Level};
 use crate::kernels::shape::{ConvShape, volume};
 use crate::kernels::shared::Shared;
@@ -20,7 +21,7 @@ use crate::kernels::vector::Vector;
 const BLOCK: usize = 250_000;
 
 /// (B, input, I) -> (B, output, O), or the adjoint's (B, output, O) -> (B, input, I).
-pub(super) fn forward<D: Axis, H: Axis, W: Axis>(level: Level, s: &ConvShape, adjoint: bool, x: &[f32], w: &[f32], bias: Option<&[f32]>) -> Buffer {
+pub(super) fn forward<D: Axis, H: Axis, W: Axis>(level: Level, s: &ConvShape, adjoint: bool, x: &[Cells], w: &[f32], bias: Option<&[f32]>) -> Buffer {
     let (inputs, outputs) = if adjoint { (s.output_channels, s.input_channels) } else { (s.input_channels, s.output_channels) };
     let channels = Channels::new(level, inputs, outputs);
     let (from, to) = if adjoint { (s.output(), s.input) } else { (s.input, s.output()) };
@@ -41,7 +42,7 @@ struct Run<'a, D, H, W> {
     level: Level,
     channels: Channels,
     grid: &'a Grid,
-    x: &'a [f32],
+    x: &'a [Cells<'a>],
     weights: &'a [f32],
     bias: &'a [f32],
     y: Shared<'a>,
@@ -68,7 +69,7 @@ impl<D: Axis, H: Axis, W: Axis> Run<'_, D, H, W> {
         let mut x = Buffer::take(all * c.input_blocks() * count * c.lanes);
         let mut sums = Buffer::take(all * count * c.width());
         let to = Shared::new(&mut x);
-        let inputs = Inputs::<D, H, W> { grid: self.grid, x: self.x, channels: c.inputs, first, count, piece: 0..count, to, axes: PhantomData };
+        let inputs = Inputs::<D, H, W> { grid: self.grid, x: self.x, first, count, piece: 0..count, to, axes: PhantomData };
         self.level.run(inputs);
         for block in 0..c.output_blocks() {
             let to = Shared::new(&mut sums);
@@ -81,8 +82,8 @@ impl<D: Axis, H: Axis, W: Axis> Run<'_, D, H, W> {
 /// Tiles of the input as (point, input block, tile, input).
 pub(super) struct Inputs<'a, D, H, W> {
     pub(super) grid: &'a Grid,
-    pub(super) x: &'a [f32],
-    pub(super) channels: usize,
+    /// The channels, a whole number of vectors in each part but the last.
+    pub(super) x: &'a [Cells<'a>],
     /// The block's first tile.
     pub(super) first: usize,
     /// Tiles of the block.
@@ -96,26 +97,36 @@ pub(super) struct Inputs<'a, D, H, W> {
 impl<D: Axis, H: Axis, W: Axis> Job for Inputs<'_, D, H, W> {
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
-        let blocks = self.channels.div_ceil(V::LANES);
+        let blocks: usize = self.x.iter().map(|part| part.channels.div_ceil(V::LANES)).sum();
+        let to_step = blocks * self.count * V::LANES;
         let extent = [D::POINTS, H::POINTS, W::POINTS];
         let mut copy = [0f32; POINTS * 16];
         for tile in self.piece {
             let place = self.grid.inputs(self.first + tile);
             let inside = place.inside(extent, self.grid.input);
             let whole = (0..3).all(|a| inside[a].len() == extent[a]);
-            for block in 0..blocks {
-                let (channel, to_step) = (block * V::LANES, blocks * self.count * V::LANES);
-                let to = self.to.at((block * self.count + tile) * V::LANES);
-                // SAFETY: the processor has the instructions, and this task alone writes this tile's points; of the inputs
-                // those inside the image are read.
-                unsafe {
-                    if whole || self.channels - channel < V::LANES {
-                        let (x, step) = values::<V>(self.x, self.grid.input, self.channels, &place, extent, channel, &mut copy);
-                        tile::input::<V, D, H, W, true>(x, step, &inside, to, to_step);
-                    } else {
-                        let x = self.x.as_ptr().wrapping_offset(place.origin(self.grid.input, self.channels) + channel as isize);
-                        tile::input::<V, D, H, W, false>(x, steps(self.grid.input, self.channels), &inside, to, to_step);
+            let mut block = 0;
+            for part in self.x {
+                let origin = part.values.as_ptr().wrapping_offset(place.origin(self.grid.input, part.step));
+                let apart = steps(self.grid.input, part.step);
+                for channel in (0..part.channels).step_by(V::LANES) {
+                    let to = self.to.at((block * self.count + tile) * V::LANES);
+                    // SAFETY: the processor has the instructions, and this task alone writes this tile's points; of the inputs
+                    // those inside the image are read.
+                    unsafe {
+                        let (x, step, whole) = if part.channels - channel < V::LANES {
+                            let (x, step) = values::<V>(part, self.grid.input, &place, extent, channel, &mut copy);
+                            (x, step, true)
+                        } else {
+                            (origin.wrapping_add(channel), apart, whole)
+                        };
+                        if whole {
+                            tile::input::<V, D, H, W, true>(x, step, &inside, to, to_step);
+                        } else {
+                            tile::input::<V, D, H, W, false>(x, step, &inside, to, to_step);
+                        }
                     }
+                    block += 1;
                 }
             }
         }

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::points::Axis;
 use super::tile::POINTS;
+use crate::kernels::cells::Cells;
 use crate::kernels::shape::{ConvShape, volume};
 use crate::kernels::vector::Vector;
 
@@ -60,17 +61,17 @@ impl Place {
         })
     }
 
-    /// The place of the box's first voxel in an image of `channels` channels. It may lie outside.
-    pub(super) fn origin(&self, size: [usize; 3], channels: usize) -> isize {
+    /// The place of the box's first voxel in an image whose voxels lie `step` values apart. It may lie outside.
+    pub(super) fn origin(&self, size: [usize; 3], step: usize) -> isize {
         let [d, h, w] = self.first;
         let [depth, height, width] = size.map(|n| n as isize);
-        (((self.image as isize * depth + d) * height + h) * width + w) * channels as isize
+        (((self.image as isize * depth + d) * height + h) * width + w) * step as isize
     }
 }
 
-/// Values between neighbours along each axis.
-pub(super) fn steps(size: [usize; 3], channels: usize) -> [usize; 3] {
-    [size[1] * size[2] * channels, size[2] * channels, channels]
+/// Values between neighbours along each axis, of voxels that lie `step` values apart.
+pub(super) fn steps(size: [usize; 3], step: usize) -> [usize; 3] {
+    [size[1] * size[2] * step, size[2] * step, step]
 }
 
 /// Room for a copy of a box.
@@ -83,18 +84,17 @@ pub(super) type Copy = [f32; POINTS * 16];
 /// The processor has `V`'s instructions.
 #[inline(always)]
 pub(super) unsafe fn values<V: Vector>(
-    x: &[f32],
+    x: &Cells,
     size: [usize; 3],
-    channels: usize,
     place: &Place,
     extent: [usize; 3],
     channel: usize,
     copy: &mut Copy,
 ) -> (*const f32, [usize; 3]) {
     let [depths, heights, widths] = place.inside(extent, size);
-    let origin = place.origin(size, channels) + channel as isize;
-    let step = steps(size, channels);
-    let live = (channels - channel).min(V::LANES);
+    let origin = place.origin(size, x.step) + channel as isize;
+    let step = steps(size, x.step);
+    let (live, x) = ((x.channels - channel).min(V::LANES), x.values);
     let inside = depths.len() == extent[0] && heights.len() == extent[1] && widths.len() == extent[2];
     if live == V::LANES && inside {
         return (x.as_ptr().wrapping_offset(origin), step);

@@ -13,6 +13,7 @@ mod weight_grad;
 mod weights;
 
 use super::buffer::Buffer;
+use super::cells::{Cells, join};
 use super::level::Level;
 use super::shape::{ConvShape, volume};
 use points::{Axis, Four, Single, Two};
@@ -62,13 +63,22 @@ impl Tile {
 }
 
 /// The convolution of `x`, or its adjoint, through tiles that fit it.
-pub(super) fn forward(level: Level, tile: Tile, s: &ConvShape, adjoint: bool, x: &[f32], w: &[f32], bias: Option<&[f32]>) -> Buffer {
-    with_axes!(tile, |D, H, W| forward::forward::<D, H, W>(level, s, adjoint, x, w, bias))
+pub(super) fn forward(level: Level, tile: Tile, s: &ConvShape, adjoint: bool, x: &[Cells], w: &[f32], bias: Option<&[f32]>) -> Buffer {
+    let voxels = s.batch * volume(if adjoint { s.output() } else { s.input });
+    in_vectors(level, x, voxels, |x| with_axes!(tile, |D, H, W| forward::forward::<D, H, W>(level, s, adjoint, x, w, bias)))
 }
 
 /// The weights' gradient through tiles that fit the convolution.
-pub(super) fn weight_grad(level: Level, tile: Tile, s: &ConvShape, x: &[f32], dy: &[f32]) -> Buffer {
-    with_axes!(tile, |D, H, W| weight_grad::weight_grad::<D, H, W>(level, s, x, dy))
+pub(super) fn weight_grad(level: Level, tile: Tile, s: &ConvShape, x: &[Cells], dy: &[f32]) -> Buffer {
+    in_vectors(level, x, s.batch * volume(s.input), |x| with_axes!(tile, |D, H, W| weight_grad::weight_grad::<D, H, W>(level, s, x, dy)))
+}
+
+/// Calls `f` with channels none of whose vectors straddles two parts: those of `x`, or all side by side.
+fn in_vectors<R>(level: Level, x: &[Cells], voxels: usize, f: impl FnOnce(&[Cells]) -> R) -> R {
+    match x {
+        [inner @ .., _] if inner.iter().all(|part| part.channels.is_multiple_of(level.lanes())) => f(x),
+        _ => f(&[Cells::whole(&join(x, voxels), x.iter().map(|part| part.channels).sum())]),
+    }
 }
 
 /// The tile that a layer is fastest with, of the fine ones or of all; none where the direct way is faster.

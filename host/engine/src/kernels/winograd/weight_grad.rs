@@ -12,6 +12,7 @@ use super::product;
 use super::tile::{self, POINTS, points};
 use super::weights::{self, Channels};
 use crate::kernels::buffer::Buffer;
+use crate::kernels::cells::Cells;
 use crate::kernels::level::{Job, Level};
 use crate::kernels::shape::ConvShape;
 use crate::kernels::shared::Shared;
@@ -27,10 +28,10 @@ const SUMS: usize = 1 << 22;
 const TOGETHER: usize = 1 << 24;
 
 /// (O, I, taps) from `x` (B, input, I) and `dy` (B, output, O).
-pub(super) fn weight_grad<D: Axis, H: Axis, W: Axis>(level: Level, s: &ConvShape, x: &[f32], dy: &[f32]) -> Buffer {
+pub(super) fn weight_grad<D: Axis, H: Axis, W: Axis>(level: Level, s: &ConvShape, x: &[Cells], dy: &[f32]) -> Buffer {
     let channels = Channels::new(level, s.input_channels, s.output_channels);
     let grid = Grid::new::<D, H, W>(s, s.input, s.output(), s.padding);
-    let run = Run::<D, H, W> { level, channels, grid: &grid, x, dy, axes: PhantomData };
+    let run = Run::<D, H, W> { level, channels, grid: &grid, x, dy: Cells::whole(dy, s.output_channels), axes: PhantomData };
     let (tiles, sums) = (grid.tiles, points::<D, H, W>() * channels.weights());
     let values = points::<D, H, W>() * (channels.input_blocks() * channels.lanes + channels.output_blocks() * channels.width());
     let parts: Vec<Buffer> = if sums > WIDE {
@@ -61,8 +62,8 @@ struct Run<'a, D, H, W> {
     level: Level,
     channels: Channels,
     grid: &'a Grid,
-    x: &'a [f32],
-    dy: &'a [f32],
+    x: &'a [Cells<'a>],
+    dy: Cells<'a>,
     axes: PhantomData<(D, H, W)>,
 }
 
@@ -75,8 +76,7 @@ impl<D: Axis, H: Axis, W: Axis> Run<'_, D, H, W> {
         let mut dy = Buffer::take(all * c.output_blocks() * count * c.width());
         let (to_x, to_dy) = (Shared::new(&mut x), Shared::new(&mut dy));
         pieces(spread, count, |piece| {
-            let inputs =
-                Inputs::<D, H, W> { grid: self.grid, x: self.x, channels: c.inputs, first, count, piece: piece.clone(), to: to_x, axes: PhantomData };
+            let inputs = Inputs::<D, H, W> { grid: self.grid, x: self.x, first, count, piece: piece.clone(), to: to_x, axes: PhantomData };
             self.level.run(inputs);
             self.level.run(Gradients { run: self, first, count, piece, to: to_dy });
         });
@@ -124,7 +124,7 @@ impl<D: Axis, H: Axis, W: Axis> Job for Gradients<'_, '_, D, H, W> {
                         }
                         continue;
                     }
-                    let (dy, step) = values::<V>(dy, grid.output, c.outputs, &place, extent, channel, &mut copy);
+                    let (dy, step) = values::<V>(dy, grid.output, &place, extent, channel, &mut copy);
                     tile::gradient::<V, D, H, W>(dy, step, to, to_step);
                 }
             }

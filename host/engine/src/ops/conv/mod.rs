@@ -7,8 +7,8 @@ mod taps;
 use super::{Context, Out, reduce::sum_axes, sizes, three};
 use crate::{
     device::Device,
-    kernels::{self, ConvShape},
-    value::{Conv3, Value},
+    kernels::{self, Cells, ConvShape},
+    value::{Conv3, Value, Voxels},
 };
 use plugin_api::Result;
 
@@ -17,6 +17,10 @@ use plugin_api::Result;
 fn values(shape: &[usize], seed: u64) -> Value {
     let mut random = crate::random::Random::new(seed, &[]);
     Value::from_f32((0..shape.iter().product()).map(|_| random.normal() as f32).collect(), shape, &Device::cpu())
+}
+
+fn cells(pieces: &[Voxels]) -> Vec<Cells<'_>> {
+    pieces.iter().map(Voxels::cells).collect()
 }
 
 fn bias_grad(g: &Value, shape: &[usize], device: &Device) -> Result<Value> {
@@ -68,7 +72,7 @@ pub(super) fn conv(inputs: &[Value], ints: &[i64], cx: &Context<'_>) -> Result<O
     if device.is_cpu() {
         let bias = b.as_ref().map(Value::host).transpose()?;
         // a sign behind it that rounding flips would change gradients, so training keeps to the fine ways
-        let y = kernels::conv_forward(&shape, &x.channels_last()?, &w.host()?, bias.as_deref(), cx.training, precision);
+        let y = kernels::conv_forward(&shape, &cells(&x.pieces()?), &w.host()?, bias.as_deref(), cx.training, precision);
         let x = x.kept();
         return Out::with(Value::from_channels_last(y, &out_shape), move |g, needs| {
             let dy = g.channels_last()?;
@@ -77,7 +81,7 @@ pub(super) fn conv(inputs: &[Value], ints: &[i64], cx: &Context<'_>) -> Result<O
                 || Ok(Value::from_channels_last(kernels::conv_input_grad(&shape, &dy, &w.host()?, precision), &sx)),
                 || {
                     let x = x;
-                    Ok(Value::from_buffer(kernels::conv_weight_grad(&shape, &x.channels_last()?, &dy, precision), &sw))
+                    Ok(Value::from_buffer(kernels::conv_weight_grad(&shape, &cells(&x.pieces()?), &dy, precision), &sw))
                 },
                 || bias_grad(g, &bias_shape, &device),
             )

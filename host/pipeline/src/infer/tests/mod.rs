@@ -1,3 +1,4 @@
+mod beside;
 mod export;
 mod folder;
 mod memory;

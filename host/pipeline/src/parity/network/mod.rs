@@ -246,39 +246,54 @@ impl Case {
         Ok(self.model.step(mode, x, shape, &Supervision { heads, prepared: &[], task: &task }, &self.loss, &[0])?)
     }
 
-    /// The gradients where each value of the input is one unit in the last place larger or smaller, by turns without a pattern: a shift of
-    /// all would be normalised away.
+    /// The input with each value one unit in the last place larger or smaller, by turns without a pattern: a shift of all would be normalised
+    /// away. `which` picks the turns.
+    fn nudged(&self, which: usize) -> Result<Vec<f32>> {
+        let x = self.io.get("x")?.to_f32();
+        let signs = synthesis::signs().skip(which * x.len());
+        Ok(x.into_iter().zip(signs).map(|(v, up)| if up { v.next_up() } else { v.next_down() }).collect())
+    }
+
+    /// The gradients of a nudged input.
     fn nudged_gradients(&self) -> Result<Vec<Option<Vec<f32>>>> {
-        let x = self.io.get("x")?;
-        let nudged: Vec<f32> = x.to_f32().into_iter().zip(synthesis::signs()).map(|(v, up)| if up { v.next_up() } else { v.next_down() }).collect();
         let weights = self.meta.ds_weights.clone().unwrap_or_else(|| deep_supervision_weights(self.targets.len()));
-        let step = self.step_on(Mode::Train, &nudged, x.shape(), &weights)?;
+        let step = self.step_on(Mode::Train, &self.nudged(0)?, self.io.get("x")?.shape(), &weights)?;
         Ok(step.gradients.ok_or_else(|| Error::invalid("the step gave no gradients"))?.to_vecs()?)
     }
 
     /// nnU-Net's optimizer on the same batch: losses, gradient norms, and the parameters' norms at the end. Of a network that is not
-    /// steady, the losses alone.
+    /// steady, the losses alone, of as many inputs as [`NUDGED`] in the middle.
     fn trajectory(&mut self, desk: &mut Desk<'_>, weights: &[f64]) -> Result<()> {
-        let steady = self.meta.is_steady();
-        let mut optimizer = Optimizer::new(OptimizerSpec::default());
-        for (index, point) in self.meta.sgd_trajectory.iter().enumerate() {
-            let step = self.step(Mode::Train, weights)?;
-            let what = |what: &str| format!("{}: SGD step {}, {what}", self.folder, index + 1);
-            desk.number(&what("loss"), f64::from(step.loss), point.loss, tolerance::SGD);
-            let Some(gradients) = step.gradients else { return Err(Error::invalid("the step gave no gradients")) };
-            let norm = optimizer.step(&mut self.model, gradients, 0.01, Some(12.0))?;
-            if steady {
-                let limit = if index == 0 { tolerance::GRADIENT_NORM } else { tolerance::GRADIENT_NORM_LATER };
-                let theirs = point.total_grad_norm_before_clip;
-                desk.number(&what("gradient norm"), norm, theirs, limit * theirs);
-            }
-        }
         if self.meta.sgd_trajectory.is_empty() {
             return Ok(());
         }
-        if !steady {
+        let folder = self.folder.clone();
+        let what = |index: usize, what: &str| format!("{folder}: SGD step {}, {what}", index + 1);
+        if !self.meta.is_steady() {
+            let mut losses = vec![Vec::new(); self.meta.sgd_trajectory.len()];
+            for input in 0..NUDGED {
+                weights::load(desk, &self.folder, &self.meta.init, &mut self.model)?;
+                let steps = self.steps(&self.nudged(input)?, weights)?;
+                losses.iter_mut().zip(steps).for_each(|(losses, (loss, _))| losses.push(loss));
+            }
+            for (index, (mut losses, point)) in losses.into_iter().zip(&self.meta.sgd_trajectory).enumerate() {
+                losses.sort_by(f64::total_cmp);
+                desk.number(
+                    &what(index, "loss in the middle of inputs one unit in the last place apart"),
+                    losses[NUDGED / 2],
+                    point.loss,
+                    tolerance::SGD,
+                );
+            }
             desk.not_compared(&self.name("norms along SGD"), "the coarsest stage has two voxels, whose instance norm hangs on the last bit");
             return Ok(());
+        }
+        let x = self.io.get("x")?.to_f32();
+        for (index, ((loss, norm), point)) in self.steps(&x, weights)?.into_iter().zip(&self.meta.sgd_trajectory).enumerate() {
+            desk.number(&what(index, "loss"), loss, point.loss, tolerance::SGD);
+            let limit = if index == 0 { tolerance::GRADIENT_NORM } else { tolerance::GRADIENT_NORM_LATER };
+            let theirs = point.total_grad_norm_before_clip;
+            desk.number(&what(index, "gradient norm"), norm, theirs, limit * theirs);
         }
         let own = self.model.weights()?;
         let ours: BTreeMap<&str, f64> = own.iter().filter(|w| w.trainable).map(|w| (w.name.as_str(), norm(&w.data))).collect();
@@ -287,7 +302,23 @@ impl Case {
         }
         Ok(())
     }
+
+    /// The losses and gradient norms of the reference's steps on this input.
+    fn steps(&mut self, x: &[f32], weights: &[f64]) -> Result<Vec<(f64, f64)>> {
+        let (shape, count) = (self.io.get("x")?.shape().to_vec(), self.meta.sgd_trajectory.len());
+        let mut optimizer = Optimizer::new(OptimizerSpec::default());
+        let mut one = || {
+            let step = self.step_on(Mode::Train, x, &shape, weights)?;
+            let Some(gradients) = step.gradients else { return Err(Error::invalid("the step gave no gradients")) };
+            Ok((f64::from(step.loss), optimizer.step(&mut self.model, gradients, 0.01, Some(12.0))?))
+        };
+        (0..count).map(|_| one()).collect()
+    }
 }
+
+/// Inputs of a network that is not steady. PyTorch's own third loss of `resencM3d_aniso_2ch_small` is off by -1.4e-4 to 6.2e-5 over 120 inputs that
+/// are one unit in the last place from the reference's, more than 1e-4 in one of them.
+const NUDGED: usize = 9;
 
 /// The Euclidean norm.
 pub(super) fn norm(values: &[f32]) -> f64 {
