@@ -20,10 +20,10 @@ fn in_pool<R: Send>(f: impl FnOnce() -> R + Send) -> R {
 }
 
 /// The channels of all parts side by side: in place, if there is one part without gaps.
-fn together<'a>(x: &[Cells<'a>], voxels: usize) -> Values<'a> {
+fn together<'a>(s: &ConvShape, x: &[Cells<'a>]) -> Values<'a> {
     match x {
         [Cells { values, step, channels }] if step == channels => Values::Given(values),
-        _ => Values::Made(join(x, voxels)),
+        _ => Values::Made(join(x, s.batch * volume(s.input))),
     }
 }
 
@@ -100,7 +100,7 @@ pub(super) fn weights(level: Level, s: &ConvShape, x: &[Cells], dy: &[f32]) -> B
     assert_fits(s, x);
     match winograd::choose(level, s, false) {
         Some(tile) => winograd::weight_grad(level, tile, s, x, dy),
-        None => weight_grad::weight_grad(direct(level, s, s.group_inputs()), s, &together(x, s.batch * volume(s.input)), dy),
+        None => weight_grad::weight_grad(direct(level, s, s.group_inputs()), s, &together(s, x), dy),
     }
 }
 
@@ -112,11 +112,7 @@ pub(super) fn forward(level: Level, s: &ConvShape, x: &[Cells], w: &[f32], bias:
     }
     let (inputs, outputs) = (s.group_inputs(), s.group_outputs());
     let level = direct(level, s, inputs);
-    Gather { adjoint: false, level, batch: s.batch, groups: s.groups, inputs, outputs, axes: Axis::forward(s) }.run(
-        &together(x, s.batch * volume(s.input)),
-        w,
-        bias,
-    )
+    Gather { adjoint: false, level, batch: s.batch, groups: s.groups, inputs, outputs, axes: Axis::forward(s) }.run(&together(s, x), w, bias)
 }
 
 pub(super) fn adjoint(level: Level, s: &ConvShape, dy: &[f32], w: &[f32], bias: Option<&[f32]>) -> Buffer {

@@ -110,11 +110,11 @@ impl<'a> Tiles<'a> {
                 wanted[1] = self.layout.classes;
                 if let (Some(model), Some((sums, parts))) = (predictor.on_device(), sums.beside(&self.layout, views)) {
                     let found = model.predict_into(&images, &shape, &wanted, sums, &parts, share)?;
-                    fits(&found, &wanted)?;
+                    fits(&found, found.iter().product(), &wanted)?;
                     continue;
                 }
                 let (logits, found) = predictor.logits(&images, &shape)?;
-                fits(&found, &wanted)?;
+                fits(&found, logits.len(), &wanted)?;
                 finite(&logits)?;
                 sums.add(&self.layout, &logits, views, share);
             }
@@ -159,8 +159,9 @@ pub(super) fn flipped<D: RawData>(mut array: ArrayBase<D, Ix3>, flip: [bool; 3])
     array
 }
 
-fn fits(found: &[usize], wanted: &[usize]) -> Result<()> {
-    match found == wanted {
+/// `values` is how many logits there are.
+fn fits(found: &[usize], values: usize, wanted: &[usize]) -> Result<()> {
+    match found == wanted && values == wanted.iter().product::<usize>() {
         true => Ok(()),
         false => Err(Error::invalid(format!("the network's logits are {found:?}, wanted {wanted:?} (batch, classes, patch)"))),
     }

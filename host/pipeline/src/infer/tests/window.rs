@@ -147,6 +147,20 @@ fn folds_are_averaged() {
     assert!(logits.iter().all(|v| (v - 3.0).abs() < 1e-5));
 }
 
+/// Says that its logits are of the shape that is wanted, and gives one less.
+struct Short;
+
+impl Predictor for Short {
+    fn logits(&self, _: &[f32], shape: &[usize]) -> Result<(Vec<f32>, Vec<usize>)> {
+        let shape = [&[shape[0], 2], &shape[2..]].concat();
+        Ok((vec![0.0; shape.iter().product::<usize>() - 1], shape))
+    }
+
+    fn mirror_axes(&self) -> Vec<usize> {
+        vec![]
+    }
+}
+
 #[test]
 fn what_cannot_be_predicted_is_refused() {
     let image = image((1, 4, 4, 4));
@@ -159,6 +173,7 @@ fn what_cannot_be_predicted_is_refused() {
     assert!(error(&[&network], 2, &Window::new(&[4])).contains("[4]"));
     assert!(error(&[&Ramp::new(&[3])], 2, &window).contains("[3]"));
     assert!(error(&[&Ramp::new(&[1, 1])], 2, &window).contains("[1, 1]"));
+    assert!(error(&[&Short], 2, &window).contains("wanted [1, 2, 4, 4, 4]"));
     let mut broken = image.clone();
     broken[[0, 1, 2, 3]] = f32::INFINITY;
     assert!(sliding_window(&[&network], &broken, 2, &window).unwrap_err().to_string().contains("infinite"));
