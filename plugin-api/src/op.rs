@@ -172,6 +172,9 @@ ops! {
     SegmentSum = 123,
     /// input labels (B, 1, spatial...) Int, ints `[classes]`: (B, classes, spatial...) Float
     OneHot = 124,
+    /// inputs logits (B, C, spatial...), labels (B, 1, spatial...) Int from 0 to C-1, [weights (B, 1, spatial...), which have no gradient]: with p the
+    /// softmax over C and y the labels in one-hot, sums over the voxels, each times its weight, of `y p`, `p`, `y` and `-y log p`: (B, C, 4)
+    ClassSums = 125,
 
     // networks
     /// inputs x, weight (O, I/groups, kernel...), [bias (O)]; ints `[n, stride[..n], padding[..n], dilation[..n], groups]`

@@ -18,17 +18,25 @@ pub struct SoftDice {
 /// `p` and `y` are (B, C, spatial...), `valid` (B, 1, spatial...) of 0 and 1. Between -1 (perfect) and 0.
 #[track_caller]
 pub fn soft_dice(p: &Tensor, y: &Tensor, valid: Option<&Tensor>, s: &SoftDice) -> Tensor {
-    let shape = p.shape();
-    let start = usize::from(!s.background).min(shape[1] - 1);
-    let pick = |t: &Tensor| if start == 0 { t.clone() } else { t.slice(1, start, shape[1]) };
-    let (p, y) = (pick(p), pick(y));
-    let axes: Vec<usize> = (if s.batch { 0 } else { 2 }..shape.len()).filter(|&a| a != 1).collect();
+    let axes: Vec<usize> = (2..p.shape().len()).collect();
     let (p, y) = match valid {
         Some(v) => (p * v, y * v),
-        None => (p, y),
+        None => (p.clone(), y.clone()),
     };
-    let intersection = (&p * &y).sum_axes(&axes, false);
-    let total = p.sum_axes(&axes, false) + y.sum_axes(&axes, false);
-    let score = intersection.affine(2.0, s.smooth) / (total + s.smooth).clamp(1e-8, f64::MAX);
+    let sum = |t: &Tensor| t.sum_axes(&axes, false);
+    of_sums(&sum(&(&p * &y)), &sum(&p), &sum(&y), s)
+}
+
+/// The same from I, P and G of each sample and channel, (B, C).
+#[track_caller]
+pub(super) fn of_sums(intersection: &Tensor, predicted: &Tensor, actual: &Tensor, s: &SoftDice) -> Tensor {
+    let channels = actual.size(1);
+    let start = usize::from(!s.background).min(channels - 1);
+    let counted = |t: &Tensor| {
+        let t = if start == 0 { t.clone() } else { t.slice(1, start, channels) };
+        if s.batch { t.sum_axes(&[0], false) } else { t }
+    };
+    let total = counted(predicted) + counted(actual);
+    let score = counted(intersection).affine(2.0, s.smooth) / (total + s.smooth).clamp(1e-8, f64::MAX);
     -score.mean()
 }

@@ -1,6 +1,6 @@
 //! Values picked and put by index.
 
-use super::Call;
+use super::{Call, reduce::log_softmax};
 use crate::values::{Values, each_index};
 use plugin_api::{DType, Op};
 
@@ -21,12 +21,29 @@ pub(super) fn run(c: &Call<'_>) -> Values {
             each_index(&index.shape, |i| out.data[place(&x.shape, &moved(i, c.n(0), index.at(i)))] += source.at(i));
             out
         }
+        Op::ClassSums => class_sums(c),
         _ => {
             let mut out = Values { shape: c.out.clone(), data: vec![0.0; c.out.iter().product()], dtype: x.dtype };
             each_index(&x.shape, |i| out.data[place(&c.out, &[i[0], i[1], c.inputs[1].at(i) as usize])] += x.at(i));
             out
         }
     }
+}
+
+fn class_sums(c: &Call<'_>) -> Values {
+    let x = c.inputs[0];
+    let mut out = Values { shape: c.out.clone(), data: vec![0.0; c.out.iter().product()], dtype: x.dtype };
+    each_index(&x.shape, |i| {
+        let log_p = log_softmax(x, i, 1);
+        let mut voxel = i.to_vec();
+        voxel[1] = 0;
+        let weight = c.inputs.get(2).map_or(1.0, |w| w.at(&voxel));
+        let own = f64::from(u8::from(c.inputs[1].at(&voxel) == i[1] as f64));
+        for (sum, value) in [own * log_p.exp(), log_p.exp(), own, -own * log_p].into_iter().enumerate() {
+            out.data[place(&c.out, &[i[0], i[1], sum])] += weight * value;
+        }
+    });
+    out
 }
 
 fn place(shape: &[usize], index: &[usize]) -> usize {

@@ -15,6 +15,13 @@ fn line(x: &Values, index: &[usize], axis: usize) -> Vec<f64> {
         .collect()
 }
 
+/// The logarithm of the softmax along an axis, at an index.
+pub(super) fn log_softmax(x: &Values, index: &[usize], axis: usize) -> f64 {
+    let values = line(x, index, axis);
+    let top = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    x.at(index) - top - values.iter().map(|v| (v - top).exp()).sum::<f64>().ln()
+}
+
 fn largest(values: &[f64]) -> usize {
     (0..values.len()).rev().fold(values.len() - 1, |best, i| if values[i] >= values[best] { i } else { best })
 }
@@ -26,11 +33,7 @@ pub(super) fn run(c: &Call<'_>) -> Values {
         Op::ArgMax => Values::from_fn(&c.out, DType::Int, |i| largest(&line(x, i, axis)) as f64),
         Op::CumSum => Values::from_fn(&c.out, x.dtype, |i| line(x, i, axis)[..=i[axis]].iter().sum()),
         Op::Softmax | Op::LogSoftmax => {
-            let logarithm = Values::from_fn(&c.out, x.dtype, |i| {
-                let values = line(x, i, axis);
-                let top = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-                x.at(i) - top - values.iter().map(|v| (v - top).exp()).sum::<f64>().ln()
-            });
+            let logarithm = Values::from_fn(&c.out, x.dtype, |i| log_softmax(x, i, axis));
             if c.op == Op::Softmax { logarithm.map(f64::exp) } else { logarithm }
         }
         _ => over_axes(c, x),

@@ -63,6 +63,7 @@ pub(crate) fn of(op: Op, inputs: &[&[usize]], ints: &[i64]) -> Result<Vec<Vec<us
         Op::IndexSelect => with(size(0)?, inputs.get(1).and_then(|i| i.first()).copied().ok_or_else(refused)?)?,
         Op::SegmentSum => vec![x[0], x[1], size(0)?],
         Op::OneHot => with(1, size(0)?)?,
+        Op::ClassSums if x.len() > 2 => vec![x[0], x[1], 4],
         Op::MatMul => matmul(x, inputs.get(1).ok_or_else(refused)?).ok_or_else(refused)?,
         _ if (140..147).contains(&number) => windows(op, inputs, ints).ok_or_else(refused)?,
         _ => x.to_vec(),

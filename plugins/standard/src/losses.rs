@@ -4,7 +4,7 @@
 //! regions through a sigmoid.
 
 use plugin_api::{
-    losses::{DiceCe, SoftDice},
+    losses::{ClassSums, DiceCe, SoftDice},
     prelude::*,
 };
 
@@ -58,9 +58,11 @@ impl Default for Dice {
 impl Loss for Dice {
     fn forward(&self, logits: &Tensor, target: &Target) -> Result<Tensor> {
         let task = target.task();
-        let p = if task.regions { logits.sigmoid() } else { logits.softmax(1) };
         let settings = SoftDice { smooth: self.smooth, background: task.regions, batch: task.batch_dice };
-        Ok(losses::soft_dice(&p, &target.one_hot(), target.valid(), &settings))
+        Ok(match task.regions {
+            true => losses::soft_dice(&logits.sigmoid(), target.regions(), target.valid(), &settings),
+            false => ClassSums::of(logits, target.labels(), target.valid()).soft_dice(&settings),
+        })
     }
 }
 

@@ -5,14 +5,17 @@
 //! is not fused.
 
 mod blocks;
+mod class_sums;
 mod conv;
 mod found;
 mod kept;
 mod norm;
+mod parts;
 mod planes;
 mod pool;
 mod products;
 mod resize;
+mod segments;
 mod sgd;
 mod taps;
 #[cfg(test)]
@@ -132,6 +135,30 @@ pub(crate) trait Kernels: Backend {
         slope: f32,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 
+    /// Sums of x (B, C, spatial...) over the voxels of each of `k` ids (B, 1 or C, spatial...).
+    #[fusion(meta = |x, _ids, k| f32_of(segments::shape(&x.shape, *k)))]
+    fn segment_sums(x: FloatTensor<Self>, ids: IntTensor<Self>, k: usize) -> FloatTensor<Self>;
+
+    /// The sums of `Op::ClassSums`, and each voxel's largest logit and sum of exponentials, for the way back. `weights` is looked at where `weighted`.
+    #[fusion(meta = |x, _labels, _weights, _weighted| class_sums::results(&x.shape))]
+    fn class_sums(
+        x: FloatTensor<Self>,
+        labels: IntTensor<Self>,
+        weights: FloatTensor<Self>,
+        weighted: bool,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>);
+
+    /// The gradient of `class_sums` for x from that of the sums.
+    #[fusion(dtype = x, shape = x)]
+    fn class_sums_grad(
+        x: FloatTensor<Self>,
+        labels: IntTensor<Self>,
+        weights: FloatTensor<Self>,
+        weighted: bool,
+        scales: FloatTensor<Self>,
+        g: FloatTensor<Self>,
+    ) -> FloatTensor<Self>;
+
     /// The new weights and momentum after a step with a gradient, all gradients clipped to the norm `clip`; `squares` is the sum of their squares.
     #[fusion(meta = |w, _g, momentum, _squares, _sgd, _clip| (w.clone(), momentum.clone()))]
     fn sgd(
@@ -219,6 +246,30 @@ impl Kernels for CubeBackend {
         slope: f32,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         norm::backward(x, stats, [scale, shift], dy, slope)
+    }
+
+    fn segment_sums(x: FloatTensor<Self>, ids: IntTensor<Self>, k: usize) -> FloatTensor<Self> {
+        segments::sums(x, ids, k)
+    }
+
+    fn class_sums(
+        x: FloatTensor<Self>,
+        labels: IntTensor<Self>,
+        weights: FloatTensor<Self>,
+        weighted: bool,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        class_sums::forward(x, labels, weights, weighted)
+    }
+
+    fn class_sums_grad(
+        x: FloatTensor<Self>,
+        labels: IntTensor<Self>,
+        weights: FloatTensor<Self>,
+        weighted: bool,
+        scales: FloatTensor<Self>,
+        g: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        class_sums::backward(x, labels, weights, weighted, scales, g)
     }
 
     fn sgd(

@@ -122,6 +122,55 @@ fn norms_with_their_activation() {
     }
 }
 
+/// Few and many segments, ids a channel and shared by all, one part and several.
+#[test]
+fn sums_of_segments_and_classes() {
+    let Some(device) = gpu() else { return };
+    let mut random = Random::new(10, &[]);
+    for (shape, ids, k) in [
+        (vec![2, 3, 40, 30, 20], 1, 7),
+        (vec![1, 2, 9, 11], 2, 700),
+        (vec![3, 1, 5], 1, 1),
+        (vec![2, 5, 70, 100], 5, 256),
+        (vec![1, 60, 12, 12, 12], 1, 3),
+    ] {
+        let space = &shape[2..];
+        let of = |channels: usize| [&[shape[0], channels], space].concat();
+        let mut below =
+            |channels: usize, k: usize| -> Vec<i32> { (0..of(channels).iter().product()).map(|_| among(&mut random, k) as i32 - 1).collect() };
+        let (segments, labels) = (below(ids, k), below(1, shape[1]));
+        let x = drawn(&mut random, &shape);
+        let weights: Vec<f32> = drawn(&mut random, &of(1)).into_iter().map(f32::abs).collect();
+        let run = |device: &Device, last: bool| -> Vec<Vec<f32>> {
+            let x = if last { channels_last(&x, &shape, device) } else { Value::from_f32(x.clone(), &shape, device) };
+            let segments = Value::from_i32(segments.clone(), &of(ids), device);
+            let (labels, weights) = (Value::from_i32(labels.clone(), &of(1), device), Value::from_f32(weights.clone(), &of(1), device));
+            let streams = RefCell::new(Random::new(1, &[]));
+            let cx = Context { device, training: true, random: &streams };
+            let asked = [
+                (Op::SegmentSum, vec![x.clone(), segments], vec![k as i64]),
+                (Op::ClassSums, vec![x.clone(), labels.clone()], vec![]),
+                (Op::ClassSums, vec![x, labels, weights], vec![]),
+            ];
+            let answers = asked.into_iter().map(|(op, inputs, ints)| {
+                let mut out = ops::run(op, &inputs, &ints, &[], &cx).unwrap();
+                let y = out.values.remove(0);
+                let g = Value::from_f32(drawn(&mut Random::new(7, &[]), y.shape()), y.shape(), device);
+                let dx = out.back.unwrap()(&g, &vec![true; inputs.len()]).unwrap().swap_remove(0).unwrap();
+                [y.to_vec().unwrap(), dx.to_vec().unwrap()]
+            });
+            answers.flatten().collect()
+        };
+        let here = run(&Device::cpu(), false);
+        for last in [false, true] {
+            for (i, (here, there)) in here.iter().zip(run(&device, last)).enumerate() {
+                let off = apart(here, &there);
+                assert!(off < 2e-5, "result {i} of {shape:?} with {k} segments, channels last {last}: off by {off}");
+            }
+        }
+    }
+}
+
 /// Sums do not depend on which unit was first.
 #[test]
 fn twice_the_same_bits() {

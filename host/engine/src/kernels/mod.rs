@@ -10,6 +10,7 @@ mod axis;
 mod blocked;
 mod buffer;
 mod cells;
+mod class_sums;
 mod conv;
 mod gather;
 mod level;
@@ -31,6 +32,7 @@ mod winograd;
 pub use activation::{leaky_relu, leaky_relu_grad};
 pub use buffer::{Buffer, peak_bytes};
 pub use cells::{Cells, add, join};
+pub use class_sums::ClassSums;
 pub use conv::{
     bias_grad, conv_forward, conv_input_grad, conv_transpose_forward, conv_transpose_input_grad, conv_transpose_weight_grad, conv_weight_grad,
 };

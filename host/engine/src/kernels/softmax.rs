@@ -73,7 +73,7 @@ impl Row {
 
 /// e^x for x of at most 0 (Cephes' polynomial, two units in the last place); below -87 what it is at -87.
 #[inline(always)]
-fn exp(x: f32) -> f32 {
+pub(super) fn exp(x: f32) -> f32 {
     /// Added, it leaves the nearest whole number in the lowest bits.
     const WHOLE: f32 = 12_582_912.0;
     let x = if x < -87.0 { -87.0 } else { x };

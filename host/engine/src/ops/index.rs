@@ -6,7 +6,7 @@ use plugin_api::{DType, Error, ErrorKind, Op, Result};
 use rayon::prelude::*;
 
 /// An index outside the axis would read foreign memory or panic deep in a backend; refuse it by value.
-fn check_range(index: &Value, below: usize, what: &str) -> Result<()> {
+pub(super) fn check_range(index: &Value, below: usize, what: &str) -> Result<()> {
     let Some((low, high)) = index.bounds()? else { return Ok(()) };
     match [low, high].into_iter().find(|&i| i < 0 || i as usize >= below) {
         Some(i) => Err(Error::of(ErrorKind::Invalid, format!("{what}: index {i} is outside 0..{below}"))),
@@ -14,7 +14,7 @@ fn check_range(index: &Value, below: usize, what: &str) -> Result<()> {
     }
 }
 
-fn one_hot(labels: &Value, classes: usize, device: &Device) -> Result<Value> {
+pub(super) fn one_hot(labels: &Value, classes: usize, device: &Device) -> Result<Value> {
     let mut shape = labels.shape().to_vec();
     let (batch, voxels): (usize, usize) = (shape[0], shape[2..].iter().product());
     shape[1] = classes;
@@ -33,6 +33,17 @@ fn one_hot(labels: &Value, classes: usize, device: &Device) -> Result<Value> {
         }
     });
     Ok(Value::from_f32(out, &shape, device))
+}
+
+/// Sums a segment by the kernel of a GPU; a value's gradient is that of its segment.
+#[cfg(feature = "gpu")]
+fn segment_sum_on_gpu(x: &Value, ids: &Value, k: usize) -> Result<Out> {
+    let (shape, ids) = (x.shape().to_vec(), ids.clone());
+    let (batch, channels, voxels): (usize, usize, usize) = (shape[0], shape[1], shape[2..].iter().product());
+    Out::with(x.segment_sums(&ids, k), move |g, _| {
+        let of_rows = ids.reshape(&[batch, ids.shape()[1], voxels]).expand(&[batch, channels, voxels]);
+        Ok(vec![Some(g.gather(2, &of_rows).reshape(&shape)), None])
+    })
 }
 
 /// Sums a segment on the host, in f64; the same bits with any number of threads.
@@ -59,7 +70,7 @@ fn segment_sum(x: &Value, ids: &Value, k: usize, device: &Device) -> Result<Out>
         .collect();
     let device = device.clone();
     let y = Value::from_f32(sums, &[batch, channels, k], &device);
-    Out::single(y, move |g| {
+    Out::with(y, move |g, _| {
         let g = g.host()?;
         let mut dx = vec![0f32; batch * channels * voxels];
         dx.par_chunks_mut(voxels.max(1)).enumerate().for_each(|(row, dx)| {
@@ -67,7 +78,7 @@ fn segment_sum(x: &Value, ids: &Value, k: usize, device: &Device) -> Result<Out>
                 *d = g[row * k + id as usize];
             }
         });
-        Ok(Value::from_f32(dx, &shape, &device))
+        Ok(vec![Some(Value::from_f32(dx, &shape, &device)), None])
     })
 }
 
@@ -115,19 +126,11 @@ pub(super) fn run(op: Op, inputs: &[Value], ints: &[i64], cx: &Context<'_>) -> R
         }
         Op::SegmentSum => {
             check_range(&inputs[1], ints[0] as usize, "segment-sum")?;
-            let out = segment_sum(&x, &inputs[1], ints[0] as usize, &device)?;
-            let back = out.back;
-            Ok(Out {
-                back: back.map(|b| -> crate::tape::Back {
-                    Box::new(move |g, needs| {
-                        let mut parts = b(g, needs)?;
-                        parts.push(None);
-                        Ok(parts)
-                    })
-                }),
-                values: out.values,
-                updates: vec![],
-            })
+            #[cfg(feature = "gpu")]
+            if device.is_gpu() {
+                return segment_sum_on_gpu(&x, &inputs[1], ints[0] as usize);
+            }
+            segment_sum(&x, &inputs[1], ints[0] as usize, &device)
         }
         _ => {
             check_range(&x, ints[0] as usize, "one-hot")?;

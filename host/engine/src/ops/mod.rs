@@ -2,6 +2,7 @@
 //!
 //! Shapes and types have been checked by [`crate::shape::infer`] before anything here runs.
 
+mod class_sums;
 mod conv;
 mod create;
 mod elementwise;
@@ -72,6 +73,7 @@ pub(crate) fn run(op: Op, inputs: &[Value], ints: &[i64], floats: &[f64], cx: &C
         Softmax | LogSoftmax => softmax::run(op, &inputs[0], ints[0] as usize, cx),
         Reshape | Permute | Slice | Concat | Pad | Expand | Flip => layout::run(op, inputs, ints, floats, cx),
         Gather | ScatterAdd | IndexSelect | SegmentSum | OneHot => index::run(op, inputs, ints, cx),
+        ClassSums => class_sums::run(inputs, cx),
         Conv => conv::conv(inputs, ints, cx),
         ConvTranspose => conv::conv_transpose(inputs, ints, cx),
         MaxPool | AvgPool | AdaptiveAvgPool | AdaptiveMaxPool | Resize => pool::run(op, &inputs[0], ints, cx),

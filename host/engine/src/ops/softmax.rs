@@ -4,7 +4,7 @@ use super::{Context, Out, reduce::sum_axes};
 use crate::{device::Device, kernels::Middle, value::Value};
 use plugin_api::{Op, Result};
 
-fn composed(x: &Value, axis: usize, log: bool, device: Device) -> Result<Out> {
+pub(super) fn composed(x: &Value, axis: usize, log: bool, device: Device) -> Result<Out> {
     let centred = x.sub(&x.extreme(axis, true));
     let logarithm = centred.sub(&sum_axes(&centred.exp(), &[axis], &device)?.log());
     if log {

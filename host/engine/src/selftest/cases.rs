@@ -163,6 +163,12 @@ impl Cases {
             self.add(SegmentSum, vec![any(&[2, 3, 4, 5]), Input::Int(vec![2, channels, 4, 5], 6)], &[6], &[]);
         }
         self.add(OneHot, vec![Input::Int(vec![2, 1, 4, 5], 4)], &[4], &[]);
+        for (classes, space) in [(3, [40, 50, 30]), (40, [9, 5, 7])] {
+            let of = |channels: usize| [2, channels].into_iter().chain(space).collect::<Vec<_>>();
+            let (logits, labels) = (any(&of(classes)), Input::Int(of(1), classes as i32));
+            self.add(ClassSums, vec![logits.clone(), labels.clone()], &[], &[]);
+            self.add(ClassSums, vec![logits, labels, any(&of(1))], &[], &[]);
+        }
     }
 
     fn windows(&mut self) {

@@ -10,7 +10,7 @@ use plugin_api::Op;
 /// - Normalisations: 6 an element (mean 1, variance 3, normalising 2), 2 more with scale and shift; softmax 4.
 /// - MaxPool and AvgPool: 1 for each element of each window; adaptive pooling 1 an input element; linear resizing `2 * 2^n` an output.
 /// - Element-wise operations and comparisons: 1 an output (Affine, LeakyRelu, Elu, Clamp, Gelu, Silu, Softplus: 2); reductions,
-///   running sums and TopK: 1 an input element; ScatterAdd and SegmentSum: 1 an element added; Dropout: 2.
+///   running sums and TopK: 1 an input element; ScatterAdd and SegmentSum: 1 an element added; ClassSums: 5 a logit; Dropout: 2.
 /// - What moves, casts, selects or creates: 0.
 pub fn flops(op: Op, inputs: &[Info], outputs: &[Info], ints: &[i64]) -> u64 {
     let input = |i: usize| inputs.get(i).map_or(0, Info::elements);
@@ -34,6 +34,7 @@ pub fn flops(op: Op, inputs: &[Info], outputs: &[Info], ints: &[i64]) -> u64 {
         Op::Affine | Op::LeakyRelu | Op::Elu | Op::Clamp | Op::Gelu | Op::Silu | Op::Softplus | Op::Dropout => times(2, out),
         Op::Sum | Op::Mean | Op::Max | Op::Min | Op::ArgMax | Op::TopK | Op::CumSum | Op::SegmentSum => input(0),
         Op::ScatterAdd => input(2),
+        Op::ClassSums => times(5, input(0)),
         Op::Detach | Op::Cast | Op::Where => 0,
         _ if (op as u32) < Op::Sum as u32 => out,
         _ => 0,

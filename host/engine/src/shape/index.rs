@@ -79,3 +79,22 @@ pub(super) fn one_hot(c: &Call<'_>) -> Result<Info> {
     shape[1] = c.size(classes, 1, "the number of classes")?;
     c.result(shape, DType::Float)
 }
+
+pub(super) fn class_sums(c: &Call<'_>) -> Result<Info> {
+    let ([logits, labels] | [logits, labels, _]) = c.inputs else {
+        return Err(c.error(format!("takes 2 or 3 tensors, got {}", c.inputs.len())));
+    };
+    c.int_count(0)?;
+    c.floats::<0>()?;
+    c.typed(logits, "logits", &[DType::Float])?;
+    c.typed(labels, "labels", &[DType::Int])?;
+    let (batch, classes, _) = c.spatial(logits, "logits")?;
+    let mut each = logits.shape.clone();
+    each[1] = 1;
+    c.shaped(labels, "labels", &each)?;
+    if let Some(weights) = c.inputs.get(2) {
+        c.typed(weights, "weights", &[DType::Float])?;
+        c.shaped(weights, "weights", &each)?;
+    }
+    c.result(vec![batch, classes, 4], DType::Float)
+}

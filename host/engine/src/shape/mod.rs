@@ -108,6 +108,7 @@ pub fn infer(op: Op, inputs: &[Info], ints: &[i64], floats: &[f64]) -> Result<Ve
         Op::IndexSelect => one(index::index_select(c)),
         Op::SegmentSum => one(index::segment_sum(c)),
         Op::OneHot => one(index::one_hot(c)),
+        Op::ClassSums => one(index::class_sums(c)),
 
         Op::Conv => one(window::conv(c)),
         Op::ConvTranspose => one(window::conv_transpose(c)),

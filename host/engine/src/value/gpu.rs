@@ -62,6 +62,22 @@ impl Value {
         (Self::float(x), Self::of(scale, DType::Float), Self::of(shift, DType::Float))
     }
 
+    /// Sums over the voxels of each of `k` ids: (B, C, k).
+    pub(crate) fn segment_sums(&self, ids: &Value, k: usize) -> Value {
+        Self::of(D::segment_sums(self.raw(), ids.raw(), k), DType::Float)
+    }
+
+    /// The sums of [`plugin_api::Op::ClassSums`], and what the way back takes beside the logits.
+    pub(crate) fn class_sums(&self, labels: &Value, weights: &Value, weighted: bool) -> (Value, Value) {
+        let (sums, scales) = D::class_sums(self.stored(), labels.raw(), weights.raw(), weighted);
+        (Self::of(sums, DType::Float), Self::of(scales, DType::Float))
+    }
+
+    /// The gradient of [`Value::class_sums`] for the logits from that of the sums.
+    pub(crate) fn class_sums_grad(&self, labels: &Value, weights: &Value, weighted: bool, scales: &Value, g: &Value) -> Value {
+        Self::float(D::class_sums_grad(self.stored(), labels.raw(), weights.raw(), weighted, scales.raw(), g.raw()))
+    }
+
     /// This parameter and its momentum after a step with the gradient `g`; see [`Kernels::sgd`].
     pub(crate) fn sgd(&self, g: &Value, momentum: &Value, squares: &Value, sgd: Sgd, clip: f32) -> (Value, Value) {
         let (w, momentum) = D::sgd(self.raw(), g.raw(), momentum.raw(), squares.raw(), sgd, clip);

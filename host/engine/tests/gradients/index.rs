@@ -1,5 +1,5 @@
 use crate::common::*;
-use plugin_api::prelude::*;
+use plugin_api::{Op, prelude::*};
 
 #[test]
 fn gather_and_scatter() {
@@ -48,15 +48,30 @@ fn labels_in_one_hot() {
 }
 
 #[test]
+fn sums_of_classes() {
+    let labels = || Tensor::from_i32(&[2, 1, 2, 3], &[0, 2, 1, 2, 2, 0, 1, 1, 0, 2, 0, 1]);
+    let weights = || Tensor::from_f32(&[2, 1, 2, 3], &[1.0, 0.5, 0.0, 2.0, 1.0, 1.0, 0.0, 0.0, 1.0, 1.0, 3.0, 1.0]);
+    let sums = |x: &Tensor, more: &[&Tensor]| Tensor::apply(Op::ClassSums, &[&[x], more].concat(), &[], &[]);
+    check("class-sums", vec![spread(&[2, 3, 2, 3], 1)], move |t| sums(&t[0], &[&labels()]));
+    check("class-sums, weighted", vec![spread(&[2, 3, 2, 3], 1)], move |t| sums(&t[0], &[&labels(), &weights()]).sin());
+    // three and a quarter, one and a half
+    let x = values(&[1, 2, 2], &[3f32.ln(), 0.0, 0.0, 0.0]);
+    let two = || Tensor::from_i32(&[1, 1, 2], &[0, 1]);
+    let wanted = [0.75, 1.25, 1.0, -(0.75f32.ln()), 0.5, 0.75, 1.0, 2f32.ln()];
+    outputs("class-sums", vec![x], move |t| sums(&t[0], &[&two()]), &[1, 2, 4], &wanted);
+}
+
+#[test]
 fn an_index_outside_is_refused() {
     type Indexed = fn(&Tensor) -> Tensor;
-    let cases: [(Indexed, &str); 6] = [
+    let cases: [(Indexed, &str); 7] = [
         (|x| x.gather(0, &Tensor::from_i32(&[1, 2], &[0, 2])), "gather: index 2 is outside 0..2"),
         (|x| x.gather(0, &Tensor::from_i32(&[1, 2], &[0, -1])), "gather: index -1 is outside 0..2"),
         (|x| x.index_select(1, &Tensor::from_i32(&[1], &[5])), "index-select: index 5 is outside 0..2"),
         (|x| x.scatter_add(0, &Tensor::from_i32(&[1, 2], &[7, 0]), &Tensor::zeros(&[1, 2])), "scatter-add: index 7 is outside 0..2"),
         (|x| x.reshape(&[1, 1, 4]).segment_sum(&Tensor::from_i32(&[1, 1, 4], &[0, 1, 2, 3]), 3), "segment-sum: index 3 is outside 0..3"),
         (|_| Tensor::from_i32(&[1, 1, 1], &[4]).one_hot(3), "one-hot: index 4 is outside 0..3"),
+        (|x| losses::cross_entropy(&x.reshape(&[1, 2, 2]), &Tensor::from_i32(&[1, 1, 2], &[0, 2]), None), "class-sums: index 2 is outside 0..2"),
     ];
     for (f, wanted) in cases {
         let error = Rig::new(vec![spread(&[2, 2], 1)], vec![], move |t| f(&t[0])).forward().unwrap_err().to_string();

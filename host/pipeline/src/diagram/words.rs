@@ -72,6 +72,7 @@ pub(super) fn word(node: &Node, trace: &Trace) -> String {
         Op::Elu => "ELU".into(),
         Op::MatMul => "matrix product".into(),
         Op::LogSoftmax => "log softmax".into(),
+        Op::ClassSums => "class sums".into(),
         Op::Mul => "multiply".into(),
         other => other.name().to_lowercase(),
     }

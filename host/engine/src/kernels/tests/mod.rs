@@ -1,5 +1,6 @@
 //! Every kernel against plain loops in f64, its gradient against the definition of the adjoint.
 
+mod class_sums;
 mod conv;
 mod mixed;
 mod norm;
@@ -7,6 +8,26 @@ mod pool;
 mod resize;
 mod softmax;
 mod threads;
+
+use crate::kernels::level::Level;
+use std::cell::Cell;
+
+thread_local! {
+    /// The level that a test wants of this thread.
+    static ASKED: Cell<Option<Level>> = const { Cell::new(None) };
+}
+
+pub(super) fn asked() -> Option<Level> {
+    ASKED.get()
+}
+
+/// Runs a test at each level that this processor has, in threads that work at it.
+fn at_each_level(test: impl Fn(Level) + Sync) {
+    for level in Level::available() {
+        let threads = rayon::ThreadPoolBuilder::new().num_threads(2).start_handler(move |_| ASKED.set(Some(level)));
+        threads.build().unwrap().install(|| test(level));
+    }
+}
 
 /// A fixed sequence of numbers, uniform in 0..2^32 (xorshift, Marsaglia 2003).
 pub(super) struct Sequence(pub(super) u64);

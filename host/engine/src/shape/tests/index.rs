@@ -12,6 +12,8 @@ fn what_indices_take() {
         (Op::SegmentSum, &[x(), int(&[2, 1, 4])], &[7], &[], float(&[2, 3, 7])),
         (Op::SegmentSum, &[float(&[2, 3, 4, 5, 6]), int(&[2, 3, 4, 5, 6])], &[1], &[], float(&[2, 3, 1])),
         (Op::OneHot, &[int(&[2, 1, 4, 4])], &[5], &[], float(&[2, 5, 4, 4])),
+        (Op::ClassSums, &[x(), int(&[2, 1, 4])], &[], &[], float(&[2, 3, 4])),
+        (Op::ClassSums, &[float(&[2, 3, 5, 6, 7]), int(&[2, 1, 5, 6, 7]), float(&[2, 1, 5, 6, 7])], &[], &[], float(&[2, 3, 4])),
     ]);
     bad(&[
         (Op::Gather, &[x(), int(&[2, 1, 5])], &[1], &[], "gather: along axis 1: input (2, 3, 4) and index (2, 1, 5) differ in axis 2"),
@@ -34,5 +36,10 @@ fn what_indices_take() {
         (Op::OneHot, &[int(&[2, 2, 4])], &[5], &[], "one hot: labels (2, 2, 4) have 2 channels, wanted 1"),
         (Op::OneHot, &[float(&[2, 1, 4])], &[5], &[], "one hot: labels (2, 1, 4) is Float, wanted Int"),
         (Op::OneHot, &[int(&[2, 1, 4])], &[0], &[], "one hot: the number of classes is 0, wanted at least 1"),
+        (Op::ClassSums, &[x(), int(&[2, 3, 4])], &[], &[], "class sums: labels has shape (2, 3, 4), wanted (2, 1, 4)"),
+        (Op::ClassSums, &[x(), float(&[2, 1, 4])], &[], &[], "class sums: labels (2, 1, 4) is Float, wanted Int"),
+        (Op::ClassSums, &[x(), int(&[2, 1, 4]), float(&[2, 1, 5])], &[], &[], "class sums: weights has shape (2, 1, 5), wanted (2, 1, 4)"),
+        (Op::ClassSums, &[x()], &[], &[], "class sums: takes 2 or 3 tensors, got 1"),
+        (Op::ClassSums, &[x(), int(&[2, 1, 4])], &[3], &[], "class sums: takes 0 integers, got 1"),
     ]);
 }

@@ -127,6 +127,7 @@ pub(super) fn write(c: &Call<'_>, b: &mut Builder) -> Result<Vec<String>, Refuse
         Arange => layout::arange(c, b),
         RandUniform | RandNormal => return Err("it draws random numbers, and a file has to give the same each time".into()),
         SegmentSum => return Err("ONNX has no sum by segments".into()),
+        ClassSums => return Err("it belongs to losses".into()),
         _ => return Err("it is newer than this exporter".into()),
     })
 }

@@ -1,8 +1,10 @@
 //! nnU-Net's losses as functions, so that "the usual loss plus mine" is one line.
 
+mod class_sums;
 mod cross_entropy;
 mod dice;
 
+pub use class_sums::ClassSums;
 pub use cross_entropy::{binary_cross_entropy, cross_entropy, top_k_cross_entropy, weighted_cross_entropy};
 pub use dice::{SoftDice, soft_dice};
 
@@ -35,14 +37,20 @@ impl Default for DiceCe {
 /// Ignored voxels take no part in either term.
 pub fn dice_ce(logits: &Tensor, target: &Target, s: &DiceCe) -> Result<Tensor> {
     let task = target.task();
-    let dice = SoftDice { smooth: s.smooth, background: task.regions, batch: task.batch_dice };
-    let p = if task.regions { logits.sigmoid() } else { logits.softmax(1) };
-    let dice = soft_dice(&p, &target.one_hot(), target.valid(), &dice);
-    let ce = match (task.regions, s.top_k) {
-        (true, None) => binary_cross_entropy(logits, target.regions(), target.valid()),
-        (true, Some(_)) => crate::bail!("the top-k cross entropy is defined for labels; this task has regions"),
-        (false, None) => cross_entropy(logits, target.labels(), target.valid()),
-        (false, Some(k)) => top_k_cross_entropy(logits, target.labels(), target.valid(), k),
+    let settings = SoftDice { smooth: s.smooth, background: task.regions, batch: task.batch_dice };
+    let (dice, ce) = if task.regions {
+        if s.top_k.is_some() {
+            crate::bail!("the top-k cross entropy is defined for labels; this task has regions");
+        }
+        let dice = soft_dice(&logits.sigmoid(), target.regions(), target.valid(), &settings);
+        (dice, binary_cross_entropy(logits, target.regions(), target.valid()))
+    } else {
+        let sums = ClassSums::of(logits, target.labels(), target.valid());
+        let ce = match s.top_k {
+            None => sums.cross_entropy(),
+            Some(k) => top_k_cross_entropy(logits, target.labels(), target.valid(), k),
+        };
+        (sums.soft_dice(&settings), ce)
     };
     Ok(dice * s.dice_weight + ce * s.ce_weight)
 }
