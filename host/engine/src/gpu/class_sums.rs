@@ -3,6 +3,7 @@
 
 use super::parts::{add_up, room};
 use super::planes::{Planes, Steps};
+use crate::kernels::ClassSums;
 use burn::backend::fusion::custom::TensorSpec;
 use burn::tensor::Shape;
 use burn_cubecl::kernel::into_contiguous;
@@ -14,7 +15,7 @@ const UNITS: usize = 256;
 /// Voxels that a unit takes at most.
 const DEPTH: usize = 32;
 /// Sums of a class.
-const SUMS: usize = 4;
+const SUMS: usize = ClassSums::SUMS;
 
 /// Lengths.
 #[derive(CubeType, CubeLaunch, Clone, Copy)]
@@ -33,16 +34,23 @@ pub(super) fn results(x: &Shape) -> (TensorSpec, TensorSpec) {
     (super::f32_of(Shape::from(vec![x[0], x[1], SUMS])), super::f32_of(Shape::from(vec![x[0], voxels, 2])))
 }
 
-fn lengths(x: &Planes) -> (LengthsLaunch, usize) {
-    let parts = x.voxels.div_ceil(UNITS * DEPTH).max(1);
-    (LengthsLaunch::new(x.channels, x.voxels, x.batch * x.voxels, parts), parts)
+fn parts(x: &Planes) -> usize {
+    x.voxels.div_ceil(UNITS * DEPTH).max(1)
 }
 
-/// `weights` is looked at where `weighted`.
-pub(super) fn forward(x: CubeTensor, labels: CubeTensor, weights: CubeTensor, weighted: bool) -> (CubeTensor, CubeTensor) {
+fn lengths(x: &Planes) -> LengthsLaunch {
+    LengthsLaunch::new(x.channels, x.voxels, x.batch * x.voxels, parts(x))
+}
+
+/// Whether there is a weight for each voxel, and not a single 1 for all.
+fn weighted(x: &Planes, weights: &CubeTensor) -> bool {
+    weights.meta.shape().num_elements() == x.batch * x.voxels
+}
+
+pub(super) fn forward(x: CubeTensor, labels: CubeTensor, weights: CubeTensor) -> (CubeTensor, CubeTensor) {
     let x = Planes::of(x);
     let [labels, weights] = [labels, weights].map(into_contiguous);
-    let (_, parts) = lengths(&x);
+    let (parts, weighted) = (parts(&x), weighted(&x, &weights));
     let scales = room(vec![x.batch, x.voxels, 2], &x.tensor);
     let sums = room(vec![x.batch, parts, x.channels * SUMS], &x.tensor);
     let client = x.tensor.client.clone();
@@ -55,7 +63,7 @@ pub(super) fn forward(x: CubeTensor, labels: CubeTensor, weights: CubeTensor, we
         x.tensor.clone().into_buffer_arg(),
         scales.clone().into_buffer_arg(),
         x.steps(),
-        lengths(&x).0,
+        lengths(&x),
         x.kind(),
     );
     sums_kernel::launch(
@@ -69,7 +77,7 @@ pub(super) fn forward(x: CubeTensor, labels: CubeTensor, weights: CubeTensor, we
         scales.clone().into_buffer_arg(),
         sums.clone().into_buffer_arg(),
         x.steps(),
-        lengths(&x).0,
+        lengths(&x),
         weighted,
         x.kind(),
     );
@@ -77,9 +85,10 @@ pub(super) fn forward(x: CubeTensor, labels: CubeTensor, weights: CubeTensor, we
 }
 
 /// The gradient for x from that of the sums; `scales` is what `forward` gave.
-pub(super) fn backward(x: CubeTensor, labels: CubeTensor, weights: CubeTensor, weighted: bool, scales: CubeTensor, g: CubeTensor) -> CubeTensor {
+pub(super) fn backward(x: CubeTensor, labels: CubeTensor, weights: CubeTensor, scales: CubeTensor, g: CubeTensor) -> CubeTensor {
     let x = Planes::of(x);
     let [labels, weights, scales, g] = [labels, weights, scales, g].map(into_contiguous);
+    let weighted = weighted(&x, &weights);
     let dx = Planes::of(x.like(x.tensor.meta.shape().clone(), x.tensor.dtype));
     grad_kernel::launch(
         &x.tensor.client,
@@ -94,7 +103,7 @@ pub(super) fn backward(x: CubeTensor, labels: CubeTensor, weights: CubeTensor, w
         dx.tensor.clone().into_buffer_arg(),
         x.steps(),
         dx.steps(),
-        lengths(&x).0,
+        lengths(&x),
         weighted,
         x.kind(),
     );

@@ -139,14 +139,9 @@ pub(crate) trait Kernels: Backend {
     #[fusion(meta = |x, _ids, k| f32_of(segments::shape(&x.shape, *k)))]
     fn segment_sums(x: FloatTensor<Self>, ids: IntTensor<Self>, k: usize) -> FloatTensor<Self>;
 
-    /// The sums of `Op::ClassSums`, and each voxel's largest logit and sum of exponentials, for the way back. `weights` is looked at where `weighted`.
-    #[fusion(meta = |x, _labels, _weights, _weighted| class_sums::results(&x.shape))]
-    fn class_sums(
-        x: FloatTensor<Self>,
-        labels: IntTensor<Self>,
-        weights: FloatTensor<Self>,
-        weighted: bool,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>);
+    /// The sums of `Op::ClassSums`, and each voxel's largest logit and sum of exponentials, for the way back. `weights` is one a voxel, or a single 1.
+    #[fusion(meta = |x, _labels, _weights| class_sums::results(&x.shape))]
+    fn class_sums(x: FloatTensor<Self>, labels: IntTensor<Self>, weights: FloatTensor<Self>) -> (FloatTensor<Self>, FloatTensor<Self>);
 
     /// The gradient of `class_sums` for x from that of the sums.
     #[fusion(dtype = x, shape = x)]
@@ -154,7 +149,6 @@ pub(crate) trait Kernels: Backend {
         x: FloatTensor<Self>,
         labels: IntTensor<Self>,
         weights: FloatTensor<Self>,
-        weighted: bool,
         scales: FloatTensor<Self>,
         g: FloatTensor<Self>,
     ) -> FloatTensor<Self>;
@@ -252,24 +246,18 @@ impl Kernels for CubeBackend {
         segments::sums(x, ids, k)
     }
 
-    fn class_sums(
-        x: FloatTensor<Self>,
-        labels: IntTensor<Self>,
-        weights: FloatTensor<Self>,
-        weighted: bool,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        class_sums::forward(x, labels, weights, weighted)
+    fn class_sums(x: FloatTensor<Self>, labels: IntTensor<Self>, weights: FloatTensor<Self>) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        class_sums::forward(x, labels, weights)
     }
 
     fn class_sums_grad(
         x: FloatTensor<Self>,
         labels: IntTensor<Self>,
         weights: FloatTensor<Self>,
-        weighted: bool,
         scales: FloatTensor<Self>,
         g: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
-        class_sums::backward(x, labels, weights, weighted, scales, g)
+        class_sums::backward(x, labels, weights, scales, g)
     }
 
     fn sgd(

@@ -16,8 +16,7 @@ const MOST: usize = 512;
 const BLOCK: usize = 1 << 12;
 /// Parts that the voxels of a sample are shared out in at most.
 const PARTS: usize = 64;
-/// Sums of a class.
-const SUMS: usize = 4;
+const SUMS: usize = ClassSums::SUMS;
 /// Voxels whose sums a task takes side by side.
 const LANES: usize = 16;
 
@@ -35,6 +34,9 @@ pub struct ClassSums<'a> {
 }
 
 impl ClassSums<'_> {
+    /// Sums of a class.
+    pub const SUMS: usize = 4;
+
     fn voxels(&self) -> usize {
         self.labels.len() / self.batch.max(1)
     }

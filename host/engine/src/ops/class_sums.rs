@@ -1,11 +1,9 @@
-//! Sums a class, which losses are made of: by kernels on the processor and on GPUs, composed elsewhere. The logits alone are kept for the way back.
+//! Sums a class, which losses are made of: by kernels on the processor and on GPUs, composed elsewhere. Kernels keep nothing of the logits' size
+//! for the way back but the logits.
 
 use super::{Context, Out, index::check_range, reduce::sum_axes, softmax};
 use crate::{device::Device, kernels::ClassSums, value::Value};
 use plugin_api::Result;
-
-/// Sums a class.
-const SUMS: usize = 4;
 
 fn on_cpu(inputs: &[Value]) -> Result<Out> {
     let (x, labels) = (inputs[0].clone(), inputs[1].to_ints()?);
@@ -15,7 +13,7 @@ fn on_cpu(inputs: &[Value]) -> Result<Out> {
         let voxels = x.cells()?;
         ClassSums { batch: shape[0], logits: voxels.cells(), labels: &labels, weights: weights.as_deref() }.sums()
     };
-    let y = Value::from_f32(sums, &[shape[0], shape[1], SUMS], &Device::cpu());
+    let y = Value::from_f32(sums, &[shape[0], shape[1], ClassSums::SUMS], &Device::cpu());
     Out::with(y, move |g, _| {
         let voxels = x.cells()?;
         let sums = ClassSums { batch: shape[0], logits: voxels.cells(), labels: &labels, weights: weights.as_deref() };
@@ -26,10 +24,10 @@ fn on_cpu(inputs: &[Value]) -> Result<Out> {
 
 #[cfg(feature = "gpu")]
 fn on_gpu(inputs: &[Value], device: &Device) -> Result<Out> {
-    let (x, labels, weighted) = (inputs[0].clone(), inputs[1].clone(), inputs.len() > 2);
+    let (x, labels) = (inputs[0].clone(), inputs[1].clone());
     let weights = inputs.get(2).cloned().unwrap_or_else(|| Value::full(&[1], 1.0, device));
-    let (y, scales) = x.class_sums(&labels, &weights, weighted);
-    Out::with(y, move |g, _| Ok(vec![Some(x.class_sums_grad(&labels, &weights, weighted, &scales, g)), None, None]))
+    let (y, scales) = x.class_sums(&labels, &weights);
+    Out::with(y, move |g, _| Ok(vec![Some(x.class_sums_grad(&labels, &weights, &scales, g)), None, None]))
 }
 
 fn composed(inputs: &[Value], device: &Device) -> Result<Out> {

@@ -68,14 +68,14 @@ impl Value {
     }
 
     /// The sums of [`plugin_api::Op::ClassSums`], and what the way back takes beside the logits.
-    pub(crate) fn class_sums(&self, labels: &Value, weights: &Value, weighted: bool) -> (Value, Value) {
-        let (sums, scales) = D::class_sums(self.stored(), labels.raw(), weights.raw(), weighted);
+    pub(crate) fn class_sums(&self, labels: &Value, weights: &Value) -> (Value, Value) {
+        let (sums, scales) = D::class_sums(self.stored(), labels.raw(), weights.raw());
         (Self::of(sums, DType::Float), Self::of(scales, DType::Float))
     }
 
     /// The gradient of [`Value::class_sums`] for the logits from that of the sums.
-    pub(crate) fn class_sums_grad(&self, labels: &Value, weights: &Value, weighted: bool, scales: &Value, g: &Value) -> Value {
-        Self::float(D::class_sums_grad(self.stored(), labels.raw(), weights.raw(), weighted, scales.raw(), g.raw()))
+    pub(crate) fn class_sums_grad(&self, labels: &Value, weights: &Value, scales: &Value, g: &Value) -> Value {
+        Self::float(D::class_sums_grad(self.stored(), labels.raw(), weights.raw(), scales.raw(), g.raw()))
     }
 
     /// This parameter and its momentum after a step with the gradient `g`; see [`Kernels::sgd`].

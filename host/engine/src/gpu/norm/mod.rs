@@ -7,10 +7,9 @@
 mod passes;
 mod sums;
 
+use super::parts::room;
 use super::planes::{Planes, Steps};
-use burn::tensor::{DType, Shape};
 use burn_cubecl::kernel::into_contiguous;
-use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::ir::AddressType;
 use cubecl::prelude::*;
@@ -74,12 +73,8 @@ impl Pass {
 
     /// Two sums for each part of each (batch, channel).
     fn room(&self, beside: &CubeTensor) -> CubeTensor {
-        room(&[self.batch * self.channels, self.parts, 2], beside)
+        room(vec![self.batch * self.channels, self.parts, 2], beside)
     }
-}
-
-fn room(shape: &[usize], beside: &CubeTensor) -> CubeTensor {
-    empty_device_contiguous_dtype(beside.client.clone(), beside.device.clone(), Shape::from(shape.to_vec()), DType::F32)
 }
 
 fn of_units(units: usize) -> CubeDim {
@@ -91,7 +86,7 @@ pub(super) fn statistics(x: CubeTensor, groups: usize, eps: f32) -> CubeTensor {
     let x = Planes::of(x);
     let pass = Pass::over(&x, groups);
     let client = x.tensor.client.clone();
-    let (sums, stats) = (pass.room(&x.tensor), room(&[pass.batch * groups, 2], &x.tensor));
+    let (sums, stats) = (pass.room(&x.tensor), room(vec![pass.batch * groups, 2], &x.tensor));
     let addresses = x.addresses();
     let data = || x.tensor.clone().into_buffer_arg();
     sums::moments_kernel::launch(
@@ -163,8 +158,8 @@ pub(super) fn backward(
     let stats = into_contiguous(stats);
     let dx = Planes::of(x.like(x.tensor.meta.shape().clone(), x.tensor.dtype));
     let (sums, rows, planes) =
-        (pass.room(&x.tensor), room(&[pass.batch * pass.groups, 2], &x.tensor), room(&[pass.batch * pass.channels, 2], &x.tensor));
-    let (dscale, dshift) = (room(&[pass.channels], &x.tensor), room(&[pass.channels], &x.tensor));
+        (pass.room(&x.tensor), room(vec![pass.batch * pass.groups, 2], &x.tensor), room(vec![pass.batch * pass.channels, 2], &x.tensor));
+    let (dscale, dshift) = (room(vec![pass.channels], &x.tensor), room(vec![pass.channels], &x.tensor));
     sums::products_kernel::launch(
         &client,
         pass.cubes(),
