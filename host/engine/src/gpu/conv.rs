@@ -3,8 +3,9 @@
 //! caught by the runtime, and whoever reads the result gets it as an error.
 
 use super::planes::kind;
+use super::tiles::Product;
 use crate::value::Conv3;
-use burn::tensor::Shape;
+use burn::tensor::{DType, Shape};
 use burn_cubecl::kernel::conv::{ConvStrategy, conv_forward, conv_weight_backward};
 use burn_cubecl::ops::{numeric::empty_device_contiguous_dtype, permute_nchw_to_nhwc, permute_nhwc_to_nchw};
 use burn_cubecl::tensor::CubeTensor;
@@ -12,8 +13,8 @@ use cubek::convolution::{AcceleratedTileKind, ConvAlgorithm, ConvolutionArgs, Co
 use cubek::matmul::definition::{MatmulElems, MatmulGlobalElems};
 use cubek::std::InputBinding;
 
-/// The fastest first: the bulk copy of Hopper and later, which wants channels in multiples of 16 bytes; what every GPU with tensor cores has; what needs least
-/// shared memory.
+/// With the library's own choice of tiles, the fastest first: the bulk copy of Hopper and later, which wants channels in multiples of 16 bytes; what every GPU with
+/// tensor cores has; what needs least shared memory.
 const WAYS: [(ConvAlgorithm, AcceleratedTileKind); 3] = [
     (ConvAlgorithm::SimpleAsyncTma, AcceleratedTileKind::Mma),
     (ConvAlgorithm::SimpleSyncStrided, AcceleratedTileKind::Mma),
@@ -38,7 +39,10 @@ pub(super) fn forward(x: CubeTensor, w: CubeTensor, bias: Option<CubeTensor>, s:
     let (nx, nw) = (permute_nchw_to_nhwc(x.clone()), permute_nchw_to_nhwc(w.clone()));
     let inputs =
         || ConvolutionInputs::Forward { input: binding(&nx), weight: binding(&nw), bias: bias.as_ref().map(binding), out: y.clone().binding() };
-    if launched(&x, s, inputs) {
+    let of_w = w.meta.shape();
+    let product = Product { voxels: y.meta.shape().iter().take(4).product(), outputs: of_w[0], inputs: of_w[1], taps: of_w.iter().skip(2).product() };
+    let tiles = (x.dtype == DType::BF16).then(|| product.strategy(&x.client));
+    if launched(&x, s, tiles, inputs) {
         return permute_nhwc_to_nchw(y);
     }
     conv_forward(x, w, bias, s.plain(), ConvStrategy::Direct).unwrap_or_else(|error| panic!("a convolution cannot be launched: {error:?}"))
@@ -50,25 +54,26 @@ pub(super) fn weight_grad(x: CubeTensor, dy: CubeTensor, kernel: [usize; 3], s: 
     let dw = channels_last(shape.clone(), &x);
     let (nx, ndy) = (permute_nchw_to_nhwc(x.clone()), permute_nchw_to_nhwc(dy.clone()));
     let inputs = || ConvolutionInputs::BackwardWeight { input: binding(&nx), out_grad: binding(&ndy), weight_grad: dw.clone().binding() };
-    if launched(&x, s, inputs) {
+    if launched(&x, s, None, inputs) {
         return permute_nhwc_to_nchw(dw);
     }
     conv_weight_backward(x, dy, shape, s.plain(), ConvStrategy::Direct)
         .unwrap_or_else(|error| panic!("the gradient of a convolution's weights cannot be launched: {error:?}"))
 }
 
-/// Whether one of the ways could be taken.
-fn launched(x: &CubeTensor, s: Conv3, inputs: impl Fn() -> ConvolutionInputs) -> bool {
+/// Whether one of the ways could be taken: `first` before all others.
+fn launched(x: &CubeTensor, s: Conv3, first: Option<Strategy>, inputs: impl Fn() -> ConvolutionInputs) -> bool {
     let kind = kind(x);
-    let kinds = || MatmulElems::from_globals(&MatmulGlobalElems { lhs: kind.into(), rhs: kind.into(), out: kind.into() });
-    WAYS.into_iter().any(|(algorithm, tile_kind)| {
+    let kinds = || MatmulElems::from_globals(&MatmulGlobalElems { lhs: kind, rhs: kind, out: kind });
+    let ways = WAYS.into_iter().map(|(algorithm, tile_kind)| Strategy::Inferred { algorithm, tile_kind });
+    first.into_iter().chain(ways).any(|way| {
         let args = ConvolutionArgs { stride: s.stride, padding: s.padding, dilation: s.dilation };
-        launch_ref::<3>(&Strategy::Inferred { algorithm, tile_kind }, &x.client, inputs(), args, kinds()).is_ok()
+        launch_ref::<3>(&way, &x.client, inputs(), args, kinds()).is_ok()
     })
 }
 
 fn binding(tensor: &CubeTensor) -> InputBinding {
-    InputBinding::new(tensor.clone().binding(), kind(tensor).into())
+    InputBinding::new(tensor.clone().binding(), kind(tensor))
 }
 
 /// Room for (A, C, spatial...), as (A, spatial..., C).

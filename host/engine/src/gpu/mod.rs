@@ -20,6 +20,7 @@ mod sgd;
 mod taps;
 #[cfg(test)]
 mod tests;
+mod tiles;
 
 use crate::kernels::{Blend, Sgd, Windows};
 use crate::value::Conv3;

@@ -27,7 +27,7 @@ pub(super) struct Planes {
 }
 
 impl Planes {
-    /// The tensor as it lies, or copied where its voxels do not follow each other.
+    /// The tensor as it lies, a part of a larger one's channels too, or copied where its voxels do not follow each other.
     pub(super) fn of(tensor: CubeTensor) -> Self {
         let tensor = if steps(&tensor).is_some() { tensor } else { into_contiguous(tensor) };
         let shape = tensor.meta.shape();
@@ -47,6 +47,14 @@ impl Planes {
 
     pub(super) fn kind(&self) -> ElemType {
         kind(&self.tensor)
+    }
+
+    /// What a kernel reads or writes: from the first value to the last, which may have others between them.
+    pub(super) fn arg(&self) -> BufferArg {
+        let shape = self.tensor.meta.shape();
+        let last: usize = shape.iter().zip(self.tensor.meta.strides().iter()).map(|(n, step)| n.saturating_sub(1) * step).sum();
+        let CubeTensor { client, device, handle, dtype, .. } = self.tensor.clone();
+        CubeTensor::new_contiguous(client, device, Shape::from(vec![last + 1]), handle, dtype).into_buffer_arg()
     }
 
     pub(super) fn addresses(&self) -> AddressType {
@@ -85,7 +93,7 @@ pub(super) fn kind(tensor: &CubeTensor) -> ElemType {
     ElemType::Float(if tensor.dtype == DType::BF16 { FloatKind::BF16 } else { FloatKind::F32 })
 }
 
-/// Values between images, channels and voxels; none where the voxels do not follow each other within what the shape says.
+/// Values between images, channels and voxels; none where the voxels do not follow each other at one distance.
 fn steps(tensor: &CubeTensor) -> Option<[usize; 3]> {
     let (shape, strides) = (tensor.meta.shape(), tensor.meta.strides());
     let (mut voxel, mut next) = (None, 0);
@@ -96,8 +104,7 @@ fn steps(tensor: &CubeTensor) -> Option<[usize; 3]> {
         voxel.get_or_insert(strides[axis]);
         next = strides[axis] * shape[axis];
     }
-    let last: usize = shape.iter().zip(strides.iter()).map(|(n, step)| n.saturating_sub(1) * step).sum();
-    (last < shape.num_elements().max(1)).then_some([strides[0], strides[1], voxel.unwrap_or(1)])
+    Some([strides[0], strides[1], voxel.unwrap_or(1)])
 }
 
 /// Whole numbers that a kernel reads, on the device of `beside`.

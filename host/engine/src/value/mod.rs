@@ -229,6 +229,14 @@ impl Value {
     pub(crate) fn concat(parts: &[Value], axis: usize) -> Value {
         let dtype = parts[0].dtype;
         if let Some(narrow) = parts.iter().map(Value::narrow).collect() {
+            let rank = parts[0].rank();
+            if axis == 1 && rank > 2 {
+                // where convolutions left them channels are neighbours, and are joined as they lie
+                let last: Vec<usize> = [0].into_iter().chain(2..rank).chain([1]).collect();
+                let first: Vec<usize> = [0, rank - 1].into_iter().chain(1..rank - 1).collect();
+                let parts: Vec<Value> = parts.iter().map(|part| part.permute(&last)).collect();
+                return Self::concat(&parts, rank - 1).permute(&first);
+            }
             return Self::float(D::float_cat(narrow, axis));
         }
         if axis == 1
