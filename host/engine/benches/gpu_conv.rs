@@ -5,25 +5,18 @@ use cubecl::client::Client;
 use cubecl::prelude::*;
 use cubecl::server::Handle;
 use cubecl::std::tensor::TensorHandle;
-use cubek::convolution::components::Dimensionality;
-use cubek::convolution::definition::{ConvBlueprint, ForwardBlueprint};
 use cubek::convolution::{AcceleratedTileKind, ConvAlgorithm, ConvolutionArgs, ConvolutionInputs, Strategy, launch_ref};
 use cubek::matmul::definition::{MatmulElems, MatmulGlobalElems};
-use cubek::matmul::multi_level::GlobalPartitionSize;
-use cubek::matmul::multi_level::components::global::{InputLoadFlow, LoadFlows};
-use cubek::matmul::multi_level::components::stage::PartitionBuffering;
-use cubek::matmul::multi_level::components::tile::TileMatmulKind;
-use cubek::matmul::multi_level::definition::{BatchMatmulBlueprint, TilingScheme};
-use cubek::matmul::multi_level::stage::{SwizzleMode, SwizzleModes};
-use cubek::std::cube_count::{CubeCountStrategy, GlobalOrder, HypercubeBlueprint, SmAllocation};
-use cubek::std::{InputBinding, MatrixLayout};
+use cubek::std::InputBinding;
 use half::bf16;
 use std::time::Instant;
+use tiles::{Cut, Product};
+
+#[path = "../src/gpu/tiles.rs"]
+mod tiles;
 
 const BATCH: usize = 2;
 const KERNEL: usize = 3;
-/// Multiprocessors of an H100 or H200.
-const MULTIPROCESSORS: u32 = 132;
 
 /// From channels to channels, on an image.
 struct Layer {
@@ -31,16 +24,6 @@ struct Layer {
     to: usize,
     space: [usize; 3],
     stride: usize,
-}
-
-/// Rows and columns of tiles that a plane keeps, planes, tiles along the channels that are copied at once, and whether some planes do nothing but copy ahead.
-#[derive(Clone, Copy, Debug)]
-struct Cut {
-    rows: usize,
-    columns: usize,
-    planes: usize,
-    depth: usize,
-    ahead: bool,
 }
 
 impl Layer {
@@ -76,36 +59,8 @@ impl Layer {
         cuts
     }
 
-    fn forced(&self, cut: Cut) -> Strategy {
-        let Cut { rows, columns, planes, depth, ahead } = cut;
-        let scheme = TilingScheme {
-            tile_size: (16, 8, 16).into(),
-            partition_size: (rows as u32, columns as u32, depth as u32).into(),
-            stage_size: (planes as u32, 1, 1).into(),
-            global_partition_size: GlobalPartitionSize::new(1, 1, 1),
-        };
-        let swizzle = if depth == 2 { SwizzleMode::B64 } else { SwizzleMode::B128 };
-        let (flow, buffers) = if ahead { (InputLoadFlow::LoadOnly, 2) } else { (InputLoadFlow::MainOnly, 1) };
-        let count = CubeCountStrategy::Sm { num_sms: MULTIPROCESSORS, sm_usage: SmAllocation::Exact, cubes_first: true };
-        let matmul = BatchMatmulBlueprint {
-            plane_dim: 32,
-            tile_matmul: TileMatmulKind::Mma,
-            tiling_scheme: scheme,
-            swizzle_modes: SwizzleModes { lhs: swizzle, rhs: swizzle, ..SwizzleModes::default() },
-            partition_buffering: if ahead { PartitionBuffering::Double } else { PartitionBuffering::Single },
-            loading_precompute_strategy: Default::default(),
-            reader_mode: Default::default(),
-            load_flows: LoadFlows { lhs: flow, rhs: flow },
-            hypercube_blueprint: HypercubeBlueprint::builder().global_order(GlobalOrder::SwizzleRow(4)).cube_count_strategy(count).build(),
-            lhs_layout: MatrixLayout::RowMajor,
-            rhs_layout: MatrixLayout::ColMajor,
-            check_m_bounds: !self.voxels().is_multiple_of(16 * rows * planes),
-            check_n_bounds: !self.to.is_multiple_of(8 * columns),
-            check_k_bounds: !(KERNEL.pow(3) * self.from).is_multiple_of(16 * depth * buffers),
-        };
-        let forward = ForwardBlueprint { matmul, dimensionality: Dimensionality::Dim3, has_bias: false };
-        let algorithm = if ahead { ConvAlgorithm::SpecializedTma } else { ConvAlgorithm::SimpleAsyncTma };
-        Strategy::Forced { algorithm, blueprint: ConvBlueprint::Forward(forward) }
+    fn product(&self) -> Product {
+        Product { voxels: self.voxels(), outputs: self.to, inputs: self.from, taps: KERNEL.pow(3) }
     }
 
     fn launch(&self, client: &Client, [images, weights]: [&Handle; 2], strategy: &Strategy) -> Result<(), String> {
@@ -126,8 +81,8 @@ impl Layer {
 
     /// Seconds a call: the best of two rounds behind one that warms up.
     fn time(&self, client: &Client, data: [&Handle; 2], strategy: &Strategy) -> Result<f64, String> {
-        let mut best = f64::MAX;
-        for calls in [1, (4e11 / self.flops()).clamp(2.0, 30.0) as usize, (4e11 / self.flops()).clamp(2.0, 30.0) as usize] {
+        let (mut best, many) = (f64::MAX, (4e11 / self.flops()).clamp(2.0, 30.0) as usize);
+        for calls in [1, many, many] {
             let start = Instant::now();
             for _ in 0..calls {
                 self.launch(client, data, strategy)?;
@@ -174,9 +129,10 @@ fn main() {
     let [images, weights] = [images, weights].map(|values| client.create_from_slice(bytemuck::cast_slice(&values)));
     for layer in layers.iter().filter(|layer| layer.name().contains(&part)) {
         let inferred = Strategy::Inferred { algorithm: ConvAlgorithm::SimpleAsyncTma, tile_kind: AcceleratedTileKind::Mma };
-        let ways = layer.cuts().into_iter().map(|cut| (format!("{cut:?}"), layer.forced(cut)));
+        let own = [("the library's own".to_owned(), inferred), ("the engine's".to_owned(), layer.product().strategy(&client))];
+        let ways = layer.cuts().into_iter().map(|cut| (format!("{cut:?}"), layer.product().of_cut(cut, &client)));
         let mut times: Vec<(f64, String)> = Vec::new();
-        for (name, strategy) in [("the library's own".to_owned(), inferred)].into_iter().chain(ways) {
+        for (name, strategy) in own.into_iter().chain(ways) {
             match layer.time(&client, [&images, &weights], &strategy) {
                 Ok(seconds) => times.push((seconds, name)),
                 Err(error) => println!("{} {name}: {error}", layer.name()),

@@ -29,7 +29,7 @@ pub(super) fn gather(x: CubeTensor, block: [usize; 3]) -> CubeTensor {
     let shape = shape(x.meta.shape(), block);
     let x = Planes::of(x);
     let rows = empty_device_contiguous_dtype(x.tensor.client.clone(), x.tensor.device.clone(), shape, x.tensor.dtype);
-    launch(x.arg(), rows.clone().into_buffer_arg(), &rows, &x, block, true);
+    launch(&rows, &x, block, true);
     rows
 }
 
@@ -45,11 +45,13 @@ pub(super) fn spread(rows: CubeTensor, block: [usize; 3], whole: [usize; 5]) -> 
     let [batch, channels, d, h, w] = whole;
     let room = empty_device_contiguous_dtype(rows.client.clone(), rows.device.clone(), Shape::from(vec![batch, d, h, w, channels]), rows.dtype);
     let x = Planes::of(permute_nhwc_to_nchw(room));
-    launch(rows.clone().into_buffer_arg(), x.arg(), &rows, &x, block, false);
+    launch(&rows, &x, block, false);
     x.tensor
 }
 
-fn launch(from: BufferArg, to: BufferArg, rows: &CubeTensor, big: &Planes, block: [usize; 3], gathers: bool) {
+fn launch(rows: &CubeTensor, big: &Planes, block: [usize; 3], gathers: bool) {
+    let (small, voxels) = (rows.clone().into_buffer_arg(), big.arg());
+    let (from, to) = if gathers { (voxels, small) } else { (small, voxels) };
     let shape = big.tensor.meta.shape();
     let run = if big.channels.is_multiple_of(RUN) { RUN } else { 1 };
     let blocks: [usize; 3] = std::array::from_fn(|a| shape[a + 2] / block[a]);

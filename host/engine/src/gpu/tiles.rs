@@ -35,28 +35,32 @@ pub(super) struct Product {
 
 /// Tiles of a cube.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Cut {
+pub(super) struct Cut {
     /// Rows of tiles that a plane keeps.
-    rows: usize,
-    columns: usize,
-    planes: usize,
-    /// Tiles along the channels that are copied at once.
-    depth: usize,
+    pub(super) rows: usize,
+    pub(super) columns: usize,
+    pub(super) planes: usize,
+    /// Tiles along the channels that are copied at once: 1, 2 or 4.
+    pub(super) depth: usize,
     /// Whether some planes do nothing but copy ahead, for too few cubes to hide each other's waiting.
-    ahead: bool,
+    pub(super) ahead: bool,
 }
 
 impl Product {
     /// The way to compute it on a GPU that copies in bulk (Hopper and later).
     pub(super) fn strategy(self, client: &Client) -> Strategy {
-        let multiprocessors = client.properties().hardware.num_streaming_multiprocessors;
-        let cut = self.cut(multiprocessors.map_or(MULTIPROCESSORS, |count| count as usize));
+        self.of_cut(self.cut(multiprocessors(client).map_or(MULTIPROCESSORS, |count| count as usize)), client)
+    }
+
+    /// The way to compute it with these tiles.
+    pub(super) fn of_cut(self, cut: Cut, client: &Client) -> Strategy {
         let algorithm = if cut.ahead { ConvAlgorithm::SpecializedTma } else { ConvAlgorithm::SimpleAsyncTma };
-        let forward = ForwardBlueprint { matmul: self.blueprint(cut, multiprocessors), dimensionality: Dimensionality::Dim3, has_bias: false };
+        let matmul = self.blueprint(cut, multiprocessors(client));
+        let forward = ForwardBlueprint { matmul, dimensionality: Dimensionality::Dim3, has_bias: false };
         Strategy::Forced { algorithm, blueprint: ConvBlueprint::Forward(forward) }
     }
 
-    fn cut(self, multiprocessors: usize) -> Cut {
+    pub(super) fn cut(self, multiprocessors: usize) -> Cut {
         let tiles = self.outputs.div_ceil(TILE[1]).max(1);
         // cubes side by side along the outputs, with as few columns beyond them as can be
         let across = tiles.div_ceil(COLUMNS);
@@ -109,24 +113,6 @@ impl Product {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cubes_cover_outputs_and_channels_with_little_beyond() {
-        let cut = |voxels: usize, outputs: usize, inputs: usize| Product { voxels, outputs, inputs, taps: 27 }.cut(132);
-        let whole = |columns: usize, planes: usize, depth: usize| Cut { rows: 2, columns, planes, depth, ahead: false };
-        assert_eq!(cut(4_587_520, 32, 32), whole(4, 8, 2));
-        assert_eq!(cut(4_587_520, 64, 64), whole(8, 4, 4));
-        assert_eq!(cut(4_587_520, 5, 32), whole(1, 8, 2));
-        assert_eq!(cut(573_440, 96, 96), whole(6, 4, 2));
-        assert_eq!(cut(573_440, 128, 8), whole(8, 4, 1));
-        assert_eq!(cut(1120, 320, 320), Cut { rows: 1, columns: 8, planes: 4, depth: 4, ahead: true });
-        for outputs in 1..400 {
-            let Cut { columns, .. } = cut(100_000, outputs, 64);
-            assert!((1..=COLUMNS).contains(&columns), "{outputs} outputs: {columns}");
-            assert!(outputs.next_multiple_of(8 * columns) < outputs + 8 * outputs.div_ceil(64), "{outputs} outputs: {columns}");
-        }
-    }
+fn multiprocessors(client: &Client) -> Option<u32> {
+    client.properties().hardware.num_streaming_multiprocessors
 }

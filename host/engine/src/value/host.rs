@@ -128,13 +128,10 @@ impl Value {
 
     /// Values one behind the other along the batch (axis 0). They stay channels-last if all are.
     pub(crate) fn stacked(parts: &[Value]) -> Value {
-        let rank = parts[0].rank();
-        if !parts.iter().all(Value::is_channels_last) {
-            return Self::concat(parts, 0);
+        match parts.iter().all(Value::is_channels_last) {
+            true => Self::concat_channels_last(parts, 0),
+            false => Self::concat(parts, 0),
         }
-        let last: Vec<usize> = [0].into_iter().chain(2..rank).chain([1]).collect();
-        let first: Vec<usize> = [0, rank - 1].into_iter().chain(1..rank - 1).collect();
-        Self::concat(&parts.iter().map(|part| part.permute(&last)).collect::<Vec<_>>(), 0).permute(&first)
     }
 
     /// The numbers of a Float value, last axis fastest.

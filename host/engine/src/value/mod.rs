@@ -229,13 +229,8 @@ impl Value {
     pub(crate) fn concat(parts: &[Value], axis: usize) -> Value {
         let dtype = parts[0].dtype;
         if let Some(narrow) = parts.iter().map(Value::narrow).collect() {
-            let rank = parts[0].rank();
-            if axis == 1 && rank > 2 {
-                // where convolutions left them channels are neighbours, and are joined as they lie
-                let last: Vec<usize> = [0].into_iter().chain(2..rank).chain([1]).collect();
-                let first: Vec<usize> = [0, rank - 1].into_iter().chain(1..rank - 1).collect();
-                let parts: Vec<Value> = parts.iter().map(|part| part.permute(&last)).collect();
-                return Self::concat(&parts, rank - 1).permute(&first);
+            if axis == 1 && parts[0].rank() > 2 {
+                return Self::concat_channels_last(parts, axis);
             }
             return Self::float(D::float_cat(narrow, axis));
         }
@@ -256,6 +251,15 @@ impl Value {
             _ => D::float_cat(raw, axis),
         };
         Self::of(raw, dtype)
+    }
+
+    /// The same for values whose channels are neighbours in memory, as convolutions leave them: they stay so.
+    fn concat_channels_last(parts: &[Value], axis: usize) -> Value {
+        let rank = parts[0].rank();
+        let last: Vec<usize> = [0].into_iter().chain(2..rank).chain([1]).collect();
+        let first: Vec<usize> = [0, rank - 1].into_iter().chain(1..rank - 1).collect();
+        let axis = if axis == 1 { rank - 1 } else { axis.saturating_sub(1) };
+        Self::concat(&parts.iter().map(|part| part.permute(&last)).collect::<Vec<_>>(), axis).permute(&first)
     }
 
     /// `self` (any type) where `mask` holds, else `other`; shapes equal.

@@ -2,6 +2,7 @@
 //! there is nothing to ask: `tests/gpu/software.sh` sees to one.
 
 mod bf16;
+mod tiles;
 
 use crate::kernels::Sgd;
 use crate::ops::{self, Context};
