@@ -6,6 +6,7 @@
 //! Lengths that do not fit the shapes are errors of the caller and panic.
 
 mod activation;
+mod arena;
 mod axis;
 mod blocked;
 mod buffer;
@@ -17,6 +18,7 @@ mod level;
 mod micro;
 mod norm;
 mod pick;
+mod places;
 mod pool;
 mod resize;
 mod rounded;
