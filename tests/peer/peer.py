@@ -217,14 +217,13 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--host", required=True)
     parser.add_argument("--bin", required=True)
-    parser.add_argument("works", nargs="*", default=WORKS, metavar="WORK", help=", ".join(WORKS))
+    parser.add_argument("works", nargs="*", default=WORKS, metavar="WORK[:ROUNDS]", help=", ".join(WORKS))
     args = parser.parse_args()
-    rounds = int(os.environ.get("PEER_ROUNDS", "3"))
     with tempfile.TemporaryDirectory() as work:
         peer = Peer(args, Path(work))
-        for name in args.works:
+        for name, _, rounds in (work.partition(":") for work in args.works):
             sides = {"theirs": [], "ours": []}
-            for _ in range(rounds):
+            for _ in range(int(rounds or os.environ.get("PEER_ROUNDS", "3"))):
                 for who, figures in sides.items():
                     figures.append(getattr(peer, name)(who))
             theirs, ours = ([figure[0] for figure in sides[who]] for who in sides)
