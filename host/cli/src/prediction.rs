@@ -50,6 +50,9 @@ pub(crate) struct PredictionOptions {
     /// Segmentations of the same images by the previous stage of a cascade
     #[arg(long = "prev_stage_predictions", value_name = "DIR")]
     previous_stage: Option<PathBuf>,
+    /// Keep sums of logits in the host's memory, not on the GPU
+    #[arg(long = "not_on_device")]
+    not_on_device: bool,
     /// Do not say how far it is
     #[arg(long = "disable_progress_bar")]
     disable_progress_bar: bool,
@@ -86,6 +89,7 @@ impl PredictionOptions {
         let options = PredictOptions {
             step_size: self.step_size,
             mirroring: !self.disable_tta,
+            on_device: !self.not_on_device,
             save_probabilities: self.save_probabilities,
             continue_prediction: share.continue_prediction,
             num_parts: share.num_parts,

@@ -54,6 +54,12 @@ impl Default for OptimizerSpec {
 }
 
 impl OptimizerSpec {
+    /// A step of SGD, if that is the optimizer, with gradients times `factor`.
+    fn sgd(&self, factor: f64, lr: f64) -> Option<Sgd> {
+        let &OptimizerSpec::Sgd { momentum, nesterov, weight_decay } = self else { return None };
+        Some(Sgd { factor: factor as f32, lr: lr as f32, momentum: momentum as f32, nesterov, weight_decay: weight_decay as f32 })
+    }
+
     /// The parameter after step `steps` with the gradient `g`.
     fn update(&self, steps: u64, state: &mut Vec<Value>, w: Value, g: Value, lr: f64) -> Value {
         match *self {
@@ -157,8 +163,7 @@ impl Optimizer {
             squares_of(there(), &device)
         };
         #[cfg(feature = "gpu")]
-        if let (true, Squares::Coming(squares), &OptimizerSpec::Sgd { momentum, nesterov, weight_decay }) = (device.is_gpu(), &squares, &self.spec) {
-            let sgd = Sgd { factor: 1.0, lr: lr as f32, momentum: momentum as f32, nesterov, weight_decay: weight_decay as f32 };
+        if let (true, Squares::Coming(squares), Some(sgd)) = (device.is_gpu(), &squares, self.spec.sgd(1.0, lr)) {
             let clip = clip.map_or(f32::INFINITY, |clip| clip as f32);
             self.change(model, gradients, |w, g, state| {
                 let old = state.pop().unwrap_or_else(|| Value::full(w.shape(), 0.0, &device));
@@ -172,15 +177,15 @@ impl Optimizer {
         let Ok(length) = norm.read() else { return Ok(norm) };
         let factor = clip.map_or(1.0, |c| (c / (length + 1e-6)).min(1.0));
         let (spec, steps) = (self.spec.clone(), self.steps + 1);
-        self.change(model, gradients, |w, g, state| match spec {
-            OptimizerSpec::Sgd { momentum, nesterov, weight_decay } if device.is_cpu() => {
-                let step = Sgd { factor: factor as f32, lr: lr as f32, momentum: momentum as f32, nesterov, weight_decay: weight_decay as f32 };
+        let sgd = spec.sgd(factor, lr).filter(|_| device.is_cpu());
+        self.change(model, gradients, |w, g, state| match &sgd {
+            Some(step) => {
                 let old = state.first().map(Value::host).transpose()?;
                 let (new, momentum) = step.step(&w.host()?, &g.host()?, old.as_deref());
                 *state = vec![Value::from_buffer(momentum, w.shape())];
                 Ok(Value::from_buffer(new, w.shape()))
             }
-            _ => Ok(spec.update(steps, state, w, if factor < 1.0 { g.scale(factor) } else { g }, lr)),
+            None => Ok(spec.update(steps, state, w, if factor < 1.0 { g.scale(factor) } else { g }, lr)),
         })?;
         Ok(norm)
     }

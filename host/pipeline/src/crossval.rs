@@ -39,9 +39,9 @@ pub fn references(paths: &Paths, dataset: &str) -> Result<PathBuf> {
 /// Folds that were not validated, all listed; a file that two folds have.
 pub(crate) fn validated(model: &Path, folds: &[Fold], ending: &str) -> Result<BTreeMap<String, PathBuf>> {
     let validation = |fold: &Fold| model.join(fold.folder()).join("validation");
-    let missing: Vec<String> = folds.iter().filter(|fold| !validation(fold).is_dir()).map(Fold::folder).collect();
+    let missing: Vec<String> = folds.iter().filter(|fold| !validation(fold).join("summary.json").is_file()).map(Fold::folder).collect();
     if !missing.is_empty() {
-        let what = format!("there is no validation of {}; train and validate it, or leave it out with -f", missing.join(", "));
+        let what = format!("there is no finished validation of {}; train and validate it (--val), or leave it out with -f", missing.join(", "));
         return Err(Error::content(model, what));
     }
     let (mut found, mut twice) = (BTreeMap::new(), Vec::new());
@@ -88,7 +88,7 @@ pub fn accumulate(
     }
     std::fs::create_dir_all(output).map_err(Error::io("create", output))?;
     for (name, path) in &predictions {
-        copy_atomic(path, &output.join(name))?;
+        crate::dataset::copy_labels(path, &output.join(name), &dataset)?;
     }
     for name in ["dataset.json", "plans.json"] {
         copy_atomic(&model.join(name), &output.join(name))?;
@@ -129,6 +129,7 @@ mod tests {
         for name in names(&real.join("fold_0/validation")).into_iter().filter(|name| name.ends_with(".nii.gz")) {
             copy_atomic(&real.join("fold_0/validation").join(&name), &model.join("fold_0/validation").join(&name)).unwrap();
         }
+        fs::write(model.join("fold_0/validation/summary.json"), "{}").unwrap();
         ["plans.json", "dataset.json"].iter().for_each(|name| copy_atomic(&real.join(name), &model.join(name)).unwrap());
         let output = dir.path().join("pred/cv_accum");
         let mut summary = accumulate(&model, &FOLDS[..1], &output, &truth, false, 2, &silent).unwrap();
@@ -150,10 +151,11 @@ mod tests {
         dataset(json!({"background": 0, "a": 1}), Value::Null).write(&model).unwrap();
         fs::write(model.join("plans.json"), "{}").unwrap();
         let run = |keep| accumulate(&model, &FOLDS, &output, &truth, keep, 1, &silent);
-        assert!(run(false).unwrap_err().to_string().contains("there is no validation of fold_0, fold_1; train and validate it"));
+        assert!(run(false).unwrap_err().to_string().contains("there is no finished validation of fold_0, fold_1; train and validate it"));
         for (fold, case) in [(0, "a"), (1, "b")] {
             write_labels(&truth.join(format!("{case}.nii.gz")), &row(&[0, 1]));
             write_labels(&model.join(format!("fold_{fold}/validation/{case}.nii.gz")), &row(&[0, 1]));
+            fs::write(model.join(format!("fold_{fold}/validation/summary.json")), "{}").unwrap();
         }
         assert_eq!(run(false).unwrap().metric_per_case.len(), 2);
         assert_eq!(names(&output), ["a.nii.gz", "b.nii.gz", "dataset.json", "plans.json", "summary.json"]);

@@ -71,10 +71,7 @@ pub enum Error {
         source: Box<Error>,
     },
     /// A training that failed on the way; what it had learned is saved.
-    #[error(
-        "{source}; checkpoint_latest.pth has the training up to epoch {epoch}, iteration {iteration}: once the cause is gone, the same command with --c \
-         goes on from there"
-    )]
+    #[error("{source}; checkpoint_latest.pth has the training up to epoch {epoch}, iteration {iteration}: once the cause is gone, {how}")]
     Halted {
         /// What happened.
         source: Box<Error>,
@@ -82,6 +79,8 @@ pub enum Error {
         epoch: usize,
         /// Iterations of the next one that are done.
         iteration: usize,
+        /// How it goes on, in words.
+        how: &'static str,
     },
     /// A setting, an argument or a plan that cannot be used.
     #[error("{0}")]

@@ -70,7 +70,7 @@ pub(crate) struct Train {
     #[arg(long = "val_best", conflicts_with = "disable_checkpointing")]
     val_best: bool,
     /// Train on all cases, without validation and without checkpoints before the final one
-    #[arg(long = "disable_checkpointing")]
+    #[arg(long = "disable_checkpointing", conflicts_with = "patience")]
     disable_checkpointing: bool,
     /// Number of epochs [default: the trainer config's]
     #[arg(long, value_name = "N")]
@@ -143,10 +143,8 @@ impl Run for Train {
                 Outcome::Finished { folder, dice: None } => {
                     show::line(&format!("{}: trained; there was no validation, so nothing says how good it is", folder.display()));
                 }
-                Outcome::Stopped { epoch, iteration } => {
-                    let text = format!("stopped in fold {fold} after {epoch} epochs and {iteration} iterations");
-                    let how = if self.disable_checkpointing { "without checkpoints it begins anew" } else { "the same command with --c goes on" };
-                    return Err(Failure::Stopped(format!("{text}; {how}")));
+                Outcome::Stopped { epoch, iteration, how } => {
+                    return Err(Failure::Stopped(format!("stopped in fold {fold} after {epoch} epochs and {iteration} iterations; {how}")));
                 }
             }
             if let (Some(next), true) = (self.fold.0.get(index + 1), stop.load(Ordering::Relaxed)) {

@@ -168,6 +168,7 @@ fn folds_that_are_missing_or_share_cases() {
         let validation = model.join(format!("fold_{fold}/validation"));
         fs::create_dir_all(&validation).unwrap();
         write_segmentation(validation.join("a.nii.gz"), &ndarray::Array3::ones((1, 2, 2)), &Geometry::of_spacing([1.0; 3])).unwrap();
+        fs::write(validation.join("summary.json"), "{}").unwrap();
     }
     fs::write(model.join("dataset.json"), labels.to_string()).unwrap();
     fs::write(model.join("plans.json"), "{}").unwrap();

@@ -57,3 +57,26 @@ fn what_would_fail_in_the_queue_is_refused() {
     assert!(failed("2d -device cpu --logs a%b", 1).contains("name another folder with --logs"));
     assert_eq!(fs::read_dir(user.path("")).unwrap().filter(|e| e.as_ref().unwrap().path().extension().is_some_and(|e| e == "sbatch")).count(), 0);
 }
+
+#[test]
+fn pretrained_weights_are_for_folds_without_a_checkpoint() {
+    let user = planned();
+    user.host_with_folders("cluster slurm 1 2d 3d_fullres -f 0 fold_all -device cpu -o a.sbatch -- -pretrained_weights w.pth").succeeded();
+    checked(&user.path("a.sbatch"));
+    // the last of its tasks, which says what it would run
+    let script = fs::read_to_string(user.path("a.sbatch")).unwrap();
+    let line = |line: &str| line.split_once(" train 1 ").map_or(format!("{line}\n"), |(_, options)| format!("echo {options}\n"));
+    let script: String = script.lines().map(line).collect();
+    let said = || {
+        let slurm = [("SLURM_CPUS_PER_TASK", "1"), ("SLURM_ARRAY_TASK_ID", "3"), ("SLURM_ARRAY_JOB_ID", "7")];
+        let output = Command::new("bash").arg("-c").arg(&script).envs(slurm).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let begins = said();
+    assert!(begins.starts_with("3d_fullres fold_all -device cpu --pretrained_weights /") && begins.ends_with("/w.pth\n"), "{begins}");
+    let fold = user.path("nnUNet_results/Dataset001_Phantom/nnUNetTrainer__nnUNetPlans__3d_fullres/fold_all");
+    fs::create_dir_all(&fold).unwrap();
+    fs::write(fold.join("checkpoint_latest.pth"), "").unwrap();
+    assert_eq!(said(), "3d_fullres fold_all -device cpu --c\n");
+}

@@ -122,11 +122,12 @@ fn contents(folder: &Path, root: &Path, into: &mut BTreeMap<PathBuf, Vec<u8>>) {
     }
 }
 
-/// All that a checkpoint holds, bit for bit, but the times of its epochs.
+/// All that a checkpoint holds, bit for bit, but the times of its run and epochs.
 pub(crate) fn without_times(path: &Path) -> Vec<u8> {
     let mut c = checkpoint::read(path).unwrap();
     c.logging.epoch_start_timestamps.clear();
     c.logging.epoch_end_timestamps.clear();
+    c.host.began = 0.0;
     let bits = |values: &[f32]| values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
     let mut bytes: Vec<u8> = c.weights.iter().flat_map(|w| bits(&w.data)).collect();
     let (spec, lr, states) = c.optimizer.take().unwrap();

@@ -1,6 +1,7 @@
 //! Whole trainings as processes: what a killed run, a stopped run and a faulty plugin leave behind.
 #![allow(clippy::unwrap_used)]
 
+mod begun_anew;
 #[path = "../shared/bundled.rs"]
 mod bundled;
 mod examples;

@@ -24,8 +24,7 @@ fn a_panic_ends_the_training_with_its_place_and_the_checkpoint_stays() {
     assert!(said.contains("org.example.fx_panic") && said.contains("src/lib.rs:") && said.contains("fx-panic: enough batches"), "{said}");
     assert!(last == fs::read(fold.join("checkpoint_final.pth")).unwrap(), "the last checkpoint changed");
     // what was learned after it is not lost
-    let there =
-        "checkpoint_latest.pth has the training up to epoch 2, iteration 2: once the cause is gone, the same command with --c goes on from there";
+    let there = "checkpoint_latest.pth has the training up to epoch 2, iteration 2: once the cause is gone, the same command with --c goes on";
     assert!(said.contains(there), "{said}");
     let output = tree.host(&format!("{train} --epochs 3 --c")).output().unwrap();
     let log = fs::read_to_string(fold.join("training_log.txt")).unwrap();

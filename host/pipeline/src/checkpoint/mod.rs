@@ -39,6 +39,9 @@ pub struct HostRecord {
     pub host_version: String,
     /// What all random numbers of the run come from.
     pub seed: u64,
+    /// When the run began, before all its continuations, in seconds since 1970; 0 where nobody knows.
+    #[serde(default)]
+    pub began: f64,
     /// Iterations of `current_epoch` that are done.
     pub iteration: usize,
     /// Losses of those iterations.

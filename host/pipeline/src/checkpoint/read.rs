@@ -94,6 +94,19 @@ fn optimizer(value: &Value, pth: &Pth, weights: &[Weight], path: &Path) -> Resul
     Ok(Some((spec, get("lr").unwrap_or(0.0), states)))
 }
 
+/// Steps that the optimizer took, as PyTorch keeps them with each parameter; SGD has none.
+fn steps(value: &Value, pth: &Pth, path: &Path) -> Result<u64> {
+    let mut most = 0.0;
+    for (_, held) in value.get("state").and_then(Value::entries).unwrap_or_default() {
+        let step = match held.get("step").and_then(Value::as_tensor) {
+            Some(tensor) => pth.tensor_f32(tensor).map_err(|e| Error::content(path, e.to_string()))?.first().copied().map(f64::from),
+            None => held.get("step").and_then(number),
+        };
+        most = step.unwrap_or(0.0).max(most);
+    }
+    Ok(most as u64)
+}
+
 /// Reads a checkpoint.
 ///
 /// # Errors
@@ -123,7 +136,7 @@ pub fn read(path: &Path) -> Result<Checkpoint> {
     let json = |key: &str| init.get(key).map_or(Json::Null, to_json);
     let host: HostRecord = match root.get(HOST_KEY).and_then(Value::as_str) {
         Some(record) => serde_json::from_str(record).map_err(|e| Error::content(path, format!("`{HOST_KEY}` cannot be read: {e}")))?,
-        None => HostRecord::default(),
+        None => HostRecord { optimizer_steps: root.get("optimizer_state").map_or(Ok(0), |value| steps(value, &pth, path))?, ..HostRecord::default() },
     };
     let optimizer = match root.get("optimizer_state") {
         Some(value) => optimizer(value, &pth, &weights, path)?,
@@ -146,4 +159,39 @@ pub fn read(path: &Path) -> Result<Checkpoint> {
         host,
         weights,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn steps_are_read_where_pytorch_keeps_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("checkpoint_final.pth");
+        let adam = OptimizerSpec::Adam { betas: (0.9, 0.999), eps: 1e-8, weight_decay: 0.0, decoupled: true, amsgrad: false };
+        let adan = OptimizerSpec::Adan { betas: (0.02, 0.08, 0.01), eps: 1e-8, weight_decay: 0.0 };
+        for (spec, wanted) in [(adam, 7), (adan, 7), (OptimizerSpec::default(), 0)] {
+            let state = vec![vec![0.5; 2]; slots(&spec).len()];
+            let checkpoint = Checkpoint {
+                weights: vec![Weight { name: "w".into(), aliases: vec![], trainable: true, shape: vec![2], data: vec![1.0, 2.0] }],
+                optimizer: Some((spec, 0.01, vec![state])),
+                logging: Logging::default(),
+                best_ema: None,
+                current_epoch: 1,
+                plans: json!({}),
+                configuration: "3d_fullres".into(),
+                fold: "0".into(),
+                dataset_json: json!({}),
+                device: "cpu".into(),
+                trainer_name: "nnUNetTrainerAdam".into(),
+                mirror_axes: vec![],
+                host: HostRecord { optimizer_steps: 7, ..HostRecord::default() },
+            };
+            crate::checkpoint::write(&path, &checkpoint).unwrap();
+            let pth = read_pth(&path).unwrap();
+            assert_eq!(steps(pth.root.get("optimizer_state").unwrap(), &pth, &path).unwrap(), wanted);
+        }
+    }
 }

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use ndarray::Array4;
 use serde_json::json;
 use volume::files::atomic::remove_stale;
-use volume::resample::compute_new_shape;
 
 use super::case::Segmenter;
 use super::output::Output;
@@ -15,6 +14,7 @@ use super::{Export, LoadedModel, Window, memory};
 use crate::error::{Error, Result};
 use crate::json;
 use crate::memory::preparing;
+use crate::preprocess::resampled_shape;
 use crate::progress::Report;
 
 /// What prediction can be told.
@@ -28,6 +28,8 @@ pub struct PredictOptions {
     pub step_size: f64,
     /// Mirrored views are averaged (test-time augmentation).
     pub mirroring: bool,
+    /// Sums of logits may lie on a GPU; else they are kept in the host's memory.
+    pub on_device: bool,
     /// Probabilities and properties are written, too: an ensemble needs them.
     pub save_probabilities: bool,
     /// Cases whose files are all there are left alone.
@@ -48,6 +50,7 @@ impl PredictOptions {
             output: output.into(),
             step_size: 0.5,
             mirroring: true,
+            on_device: true,
             save_probabilities: false,
             continue_prediction: false,
             num_parts: 1,
@@ -109,7 +112,8 @@ pub fn predict_folder(model: &LoadedModel<'_>, options: &PredictOptions, report:
     json::write(&options.output.join("predict_from_raw_data_args.json"), &options.record())?;
 
     let (export, recipe) = (Export::new(model)?, Recipe::from(model));
-    let window = Window { step_size: options.step_size, mirroring: options.mirroring, ..Window::new(&model.configuration.patch_size) };
+    let &PredictOptions { step_size, mirroring, on_device, .. } = options;
+    let window = Window { step_size, mirroring, on_device, ..Window::new(&model.configuration.patch_size) };
     let segmenter = Segmenter::new(model, &window, &export, options.save_probabilities);
     let stages = Stages {
         at_once: fits_at_once(&todo, model, &segmenter)?,
@@ -126,7 +130,8 @@ fn fits_at_once(cases: &[InputCase], model: &LoadedModel<'_>, segmenter: &Segmen
     let mut most = [0; 2];
     for case in cases {
         let (channels, place) = case.place(model)?;
-        let network = compute_new_shape(place.cropped.shape, place.cropped.spacing, model.configuration.target_spacing(place.cropped.spacing));
+        let (shape, spacing) = (place.cropped.shape, place.cropped.spacing);
+        let network = resampled_shape(shape, spacing, model.configuration.target_spacing(spacing)).map_err(|error| error.in_case(&case.name))?;
         let preparing = preparing(channels, place.voxels(), memory::voxels(network));
         let predicting = segmenter.memory(channels, network, &place).map_or(0, |memory| memory.total());
         // labels and bytes of the segmentation that is written

@@ -20,12 +20,14 @@ pub struct Window {
     pub gaussian: bool,
     /// Views mirrored along every combination of a network's axes are averaged.
     pub mirroring: bool,
+    /// Sums of logits may lie on the networks' device.
+    pub on_device: bool,
 }
 
 impl Window {
     /// nnU-Net's: half a patch apart, weighted, mirrored.
     pub fn new(patch: &[usize]) -> Self {
-        Self { patch: patch.to_vec(), step_size: 0.5, gaussian: true, mirroring: true }
+        Self { patch: patch.to_vec(), step_size: 0.5, gaussian: true, mirroring: true, on_device: true }
     }
 
     /// The tile in a volume (z, y, x); a slice is a tile of one voxel along z.

@@ -5,7 +5,7 @@ use std::sync::mpsc::sync_channel;
 
 use ndarray::Array4;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::progress::{Progress, Report};
 
 /// What is done with each case.
@@ -71,14 +71,38 @@ impl<Prepare, Predict, Finish> Stages<Prepare, Predict, Finish> {
                 let (image, about) = prepared?;
                 let made = predict(item, &image, &about).map_err(|error| error.in_case(name(item)))?;
                 drop(image);
-                // refused only after a failure there, which is told below
-                let _ = send_predicted.send((item, about, made));
-                Ok(())
+                // refused only after a failure there, which is told below instead of this one
+                send_predicted.send((item, about, made)).map_err(|_| Error::invalid("the last stage has failed"))
             });
             // ends the other two stages
             drop((inputs, send_predicted));
             // what fails in the last stage is an earlier case than what fails here
             finisher.join().unwrap_or_else(|panic| resume_unwind(panic)).and(predicted)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::progress::silent;
+    use std::cell::Cell;
+
+    #[test]
+    fn a_failure_of_the_last_stage_ends_the_others() {
+        let predicted = Cell::new(0);
+        let stages = Stages {
+            at_once: true,
+            prepare: |_: &usize| Ok((Array4::zeros((1, 1, 1, 1)), ())),
+            predict: |_: &usize, _: &Array4<f32>, (): &()| {
+                predicted.set(predicted.get() + 1);
+                Ok(())
+            },
+            finish: |item: &usize, (), ()| if *item == 1 { Err(Error::invalid("the disk is full")) } else { Ok(()) },
+        };
+        let items: Vec<usize> = (0..100).collect();
+        let error = stages.run("test", &items, |_| "a case", &silent).unwrap_err().to_string();
+        assert!(error.contains("the disk is full"), "{error}");
+        assert!(predicted.get() <= 4, "{} cases were predicted for nothing", predicted.get());
     }
 }

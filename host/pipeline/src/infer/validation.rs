@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array3, Array4, ArrayView3, ArrayView4};
-use volume::files::atomic::remove_stale;
+use volume::files::atomic::{remove, remove_stale};
 use volume::files::npz::{Packing, write_npz};
 use volume::files::{ArrayView, CaseProperties};
 
@@ -14,7 +14,7 @@ use super::prepare::{About, with_previous};
 use super::stages::Stages;
 use super::{Export, LoadedModel, Window};
 use crate::error::{Error, Result};
-use crate::evaluate::{Pair, Summary, evaluate_pairs};
+use crate::evaluate::{Pair, Summary, evaluate_pairs, files};
 use crate::loader::Dataset;
 use crate::plan::Configuration;
 use crate::progress::Report;
@@ -59,6 +59,12 @@ pub fn validate(model: &LoadedModel<'_>, options: &ValidationOptions<'_>, report
     let output = Output { folder: options.output, ending: &model.dataset.file_ending, probabilities: options.save_probabilities };
     output.create()?;
     remove_stale(options.output)?;
+    // what an earlier validation left is of other weights, perhaps of other cases; first goes what vouches for it
+    let summary_file = options.output.join("summary.json");
+    remove(&summary_file)?;
+    for name in files(options.output, &[&model.dataset.file_ending, ".npz", ".pkl"])? {
+        remove(&options.output.join(name))?;
+    }
     let references = options.preprocessed.join("gt_segmentations");
     let reference = |case: &str| references.join(format!("{case}{}", model.dataset.file_ending));
 
@@ -90,7 +96,7 @@ pub fn validate(model: &LoadedModel<'_>, options: &ValidationOptions<'_>, report
     let pair = |case: &String| Pair { name: case.clone(), reference: reference(case), prediction: output.segmentation(case) };
     let pairs: Vec<Pair> = cases.iter().map(pair).collect();
     let summary = evaluate_pairs(&pairs, model.dataset, options.num_processes, report)?;
-    summary.write(&options.output.join("summary.json"))?;
+    summary.write(&summary_file)?;
     Ok(summary)
 }
 

@@ -36,8 +36,7 @@ pub(super) struct Tiles<'a> {
     /// The image, padded to a tile where it is smaller.
     image: CowArray<'a, f32, Ix4>,
     pub(super) layout: Layout,
-    /// The network's patch.
-    patch: &'a [usize],
+    window: &'a Window,
 }
 
 impl<'a> Tiles<'a> {
@@ -61,14 +60,14 @@ impl<'a> Tiles<'a> {
                 image.view().into()
             },
             layout,
-            patch: &window.patch,
+            window,
         })
     }
 
     /// Room for the sums of some rows, on the device of the networks where all are on one.
     pub(super) fn sums(&self, slices: usize, rows: Range<usize>) -> Sums {
         let devices: Option<Vec<&Device>> = self.predictors.iter().map(|predictor| predictor.on_device().map(Model::device)).collect();
-        let first = devices.as_deref().and_then(<[_]>::first).copied();
+        let first = devices.as_deref().and_then(<[_]>::first).copied().filter(|_| self.window.on_device);
         let shared = first.filter(|first| devices.iter().flatten().all(|device| device.name() == first.name()));
         Sums::new(&self.layout, slices, rows, shared)
     }
@@ -104,7 +103,7 @@ impl<'a> Tiles<'a> {
             let share = 1.0 / (flips.len() as f32);
             for views in views.chunks(self.layout.batch() * predictor.devices()) {
                 let mut shape = vec![views.len(), self.image.dim().0];
-                shape.extend(self.patch);
+                shape.extend(&self.window.patch);
                 let images = gather(&self.image, &self.layout, views);
                 let mut wanted = shape.clone();
                 wanted[1] = self.layout.classes;

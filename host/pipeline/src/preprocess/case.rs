@@ -128,7 +128,7 @@ fn standard(
     let (mut data, seg, bbox) = (cropped.data, cropped.seg, cropped.bbox);
     let (depth, height, width) = seg.dim();
     let shape = [depth, height, width];
-    let new_shape = compute_new_shape(shape, current, target);
+    let new_shape = resampled_shape(shape, current, target)?;
     if new_shape.contains(&0) {
         return Err(Error::invalid(format!(
             "the shape {shape:?} at {current:?} mm would become {new_shape:?} at {target:?} mm, which has no voxels"
@@ -152,6 +152,24 @@ fn standard(
         )));
     }
     Ok((data, seg, bbox))
+}
+
+/// Voxels of an image, at most: with more, a spacing is wrong.
+const MOST_VOXELS: u64 = 1 << 40;
+
+/// The shape that an image of `shape` voxels at the spacing `current` has at `target`, both in mm.
+///
+/// # Errors
+/// It has more voxels than any image.
+pub(crate) fn resampled_shape(shape: [usize; 3], current: [f64; 3], target: [f64; 3]) -> Result<[usize; 3]> {
+    let new_shape = compute_new_shape(shape, current, target);
+    match new_shape.iter().try_fold(1, |voxels: u64, &length| voxels.checked_mul(length as u64)) {
+        Some(voxels) if voxels <= MOST_VOXELS => Ok(new_shape),
+        _ => Err(Error::invalid(format!(
+            "the shape {shape:?} at {current:?} mm would become {new_shape:?} at {target:?} mm, more voxels than any image has; correct the \
+             spacing in the image's header, or that of the plans"
+        ))),
+    }
 }
 
 /// What nnU-Net's reader remembers of a geometry, so that it can write it: SimpleITK's fields (x, y, z), or nibabel's affine matrices.

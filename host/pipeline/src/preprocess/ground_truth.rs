@@ -3,10 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use volume::files::atomic::copy_atomic;
-use volume::image::{files, write_segmentation};
-
-use crate::dataset::{Case, DatasetJson, read_labels};
+use crate::dataset::{Case, DatasetJson, copy_labels};
 use crate::error::{Error, Result};
 
 /// Where they lie, in the folder of the preprocessed dataset.
@@ -25,13 +22,7 @@ pub(super) fn copy(folder: &Path, cases: &[Case], dataset: &DatasetJson) -> Resu
         if changed(&target).is_ok_and(|copied| copied >= source) {
             continue;
         }
-        // what lies in several files is put in order under the name of the case
-        if dataset.ignore_was_negative || files(&case.label)?.len() > 1 {
-            let (labels, geometry) = read_labels(&case.label, dataset).map_err(|error| error.in_case(&case.name))?;
-            write_segmentation(&target, &labels, &geometry)?;
-        } else {
-            copy_atomic(&case.label, &target)?;
-        }
+        copy_labels(&case.label, &target, dataset).map_err(|error| error.in_case(&case.name))?;
     }
     Ok(())
 }

@@ -24,6 +24,9 @@ const FORMAT: u32 = 1;
 pub(super) struct Manifest {
     /// SHA-256 of what the plan and `dataset.json` say of preprocessing.
     pub(super) plan: String,
+    /// Cases that there are to be; 0 in files from before this was kept.
+    #[serde(default)]
+    pub(super) wanted: usize,
     /// Finished cases.
     pub(super) cases: BTreeMap<String, Finished>,
 }
@@ -59,10 +62,10 @@ pub(super) fn files(folder: &Path, case: &str) -> [PathBuf; 2] {
 
 /// Checks that the preprocessed cases of `configuration` in `dataset_folder` were made by this plan, and gives their names.
 ///
-/// Batch size, patch and topology do not matter; spacing, normalisation, resampling, axis order, labels and the files of plugins do.
+/// Batch size, patch and topology do not matter; spacing, normalisation, resampling, axis order, reader, labels and the files of plugins do.
 ///
 /// # Errors
-/// There are none, they were made by another plan, or files of theirs are missing or cut short.
+/// There are none or not all, they were made by another plan, or files of theirs are missing or cut short.
 pub fn check(dataset_folder: &Path, plans: &Plans, configuration: &Configuration, dataset: &DatasetJson, plugins: &Plugins) -> Result<Vec<String>> {
     let path = path(dataset_folder, &configuration.data_identifier);
     let identifier = &configuration.data_identifier;
@@ -74,9 +77,16 @@ pub fn check(dataset_folder: &Path, plans: &Plans, configuration: &Configuration
         return Err(Error::content(
             &path,
             format!(
-                "the cases of {identifier} were made by a plan with another spacing, normalisation, resampling or labels, or by another version of a \
-                 plugin; run nnUNetv2_preprocess anew"
+                "the cases of {identifier} were made by a plan with another spacing, normalisation, resampling, reader or labels, or by another \
+                 version of a plugin; run nnUNetv2_preprocess anew"
             ),
+        ));
+    }
+    let made = manifest.cases.len();
+    if made < manifest.wanted {
+        return Err(Error::content(
+            &path,
+            format!("{made} of the {} cases of {identifier} are preprocessed; nnUNetv2_preprocess makes the others", manifest.wanted),
         ));
     }
     let folder = dataset_folder.join(identifier);
@@ -100,6 +110,7 @@ pub(super) fn plan_hash(plans: &Plans, configuration: &Configuration, dataset: &
     let mut keys = json!({
         "format": FORMAT,
         "preprocessor_name": configuration.preprocessor_name,
+        "image_reader_writer": plans.image_reader_writer,
         "transpose_forward": plans.transpose_forward,
         "intensities": needs_intensities.then_some(&plans.foreground_intensity_properties_per_channel),
         "spacing": configuration.spacing,
@@ -119,7 +130,7 @@ pub(super) fn plan_hash(plans: &Plans, configuration: &Configuration, dataset: &
 impl Manifest {
     /// A manifest without a case.
     pub(super) fn new(plan: String) -> Self {
-        Self { plan, cases: BTreeMap::new() }
+        Self { plan, wanted: 0, cases: BTreeMap::new() }
     }
 
     /// Whether `case` is finished: its files have the size that they had, and the raw files are as they were.

@@ -11,7 +11,7 @@ mod normalize;
 mod plugins;
 mod run;
 
-pub(crate) use case::PREPROCESSOR;
+pub(crate) use case::{PREPROCESSOR, resampled_shape};
 pub use case::{PreprocessedCase, preprocess_case, preprocess_with};
 pub use manifest::check;
 #[cfg(test)]

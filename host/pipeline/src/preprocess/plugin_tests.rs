@@ -177,3 +177,22 @@ fn another_version_of_a_plugin_makes_other_cases() {
     assert_ne!(with, manifest::plan_hash(&plans, &configuration, &dataset, &Plugins::default()));
     assert_eq!(plugins.hashes().len(), 1);
 }
+
+/// A reader that turns images makes other arrays of the same plan.
+#[test]
+fn another_reader_makes_other_cases() {
+    let (mut plans, dataset) = (plans(json!({})), dataset());
+    let configuration = plans.configuration("3d_fullres").unwrap();
+    let before = manifest::plan_hash(&plans, &configuration, &dataset, &Plugins::default());
+    plans.image_reader_writer = "SimpleITKIOWithReorient".to_owned();
+    assert_ne!(before, manifest::plan_hash(&plans, &configuration, &dataset, &Plugins::default()));
+}
+
+/// What an image file of 1e20 mm would become fits nowhere, not even into a number.
+#[test]
+fn a_spacing_that_cannot_be_is_refused_before_memory_is_asked_for() {
+    let (plans, dataset) = (plans(json!({})), dataset());
+    let image = Image { geometry: Geometry::of_spacing([1.0, 1e20, 1.0]), ..image() };
+    let error = preprocess_case(image, None, &plans, &plans.configuration("3d_fullres").unwrap(), &dataset).unwrap_err().to_string();
+    assert!(error.contains(" at [1e20, 1.0, 1.0] mm would become [") && error.contains(" at [1.0, 1.0, 1.0] mm, more voxels than any"), "{error}");
+}

@@ -7,12 +7,11 @@ use std::time::{Duration, Instant};
 
 use registry::Registry;
 use volume::files::ArrayView;
-use volume::files::atomic::remove_stale;
+use volume::files::atomic::{remove, remove_stale};
 use volume::files::npz::{Packing, write_npz};
-use volume::resample::compute_new_shape;
 
 use super::manifest::{self, Finished, Manifest, RawFiles};
-use super::{Plugins, PreprocessedCase, ground_truth, preprocess_with};
+use super::{Plugins, PreprocessedCase, ground_truth, preprocess_with, resampled_shape};
 use crate::claim::Claim;
 use crate::dataset::{Case, DatasetJson, read_labels_with, training_cases, values_in};
 use crate::error::{Error, Result};
@@ -125,6 +124,7 @@ impl Job<'_> {
         remove_stale(dataset_folder)?;
         let mut kept = manifest.clone();
         kept.cases.retain(|name, _| cases.iter().any(|case| case.name == *name));
+        kept.wanted = cases.len();
         self.remove_strangers(cases)?;
 
         // what is finished needs none
@@ -164,7 +164,8 @@ impl Job<'_> {
         let Some(header) = case.header(self.plans.reader()?)? else { return Ok(0) };
         let transposed = |axes: [usize; 3]| self.plans.transpose_forward.map(|axis| axes[axis]);
         let spacing = self.plans.transpose_forward.map(|axis| header.geometry.spacing[axis]);
-        let network = compute_new_shape(transposed(header.shape), spacing, self.configuration.target_spacing(spacing));
+        let network = resampled_shape(transposed(header.shape), spacing, self.configuration.target_spacing(spacing));
+        let network = network.map_err(|error| error.in_case(&case.name))?;
         Ok(memory::preparing(self.dataset.channel_names.len(), header.voxels(), network.iter().map(|&length| length as u64).product()))
     }
 
@@ -205,15 +206,6 @@ fn write_arrays(path: &Path, case: &PreprocessedCase) -> Result<()> {
         ("seg", ArrayView::new(&seg_shape, seg.as_slice().unwrap_or_default()).map_err(|error| error.at(path))?),
     ];
     Ok(write_npz(path, &arrays, Packing::Stored)?)
-}
-
-/// Removes a file or folder that may not be there.
-fn remove(path: &Path) -> Result<()> {
-    let removed = if path.is_dir() && !path.is_symlink() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
-    match removed {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", path)(error)),
-        _ => Ok(()),
-    }
 }
 
 /// A link named after the configuration to its folder of cases. A folder of that name that is no link is left alone.

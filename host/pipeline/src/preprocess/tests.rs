@@ -267,8 +267,14 @@ fn a_missing_file_is_told_with_its_case_and_the_rest_stays() {
     let error = run(&prepared.paths, None, NAME, &options, &silent).unwrap_err().to_string();
     assert!(error.starts_with("case fp_3: ") && error.contains("fp_3.nii.gz"), "{error}");
     assert!(prepared.at("nnUNetPlans_3d_fullres/fp_2.pkl").exists());
+    // and no training, nor its splits, is made of a part of the cases
+    let (plans, dataset) = (Plans::read(&prepared.at("nnUNetPlans.json")).unwrap(), DatasetJson::read(&prepared.at("")).unwrap());
+    let checked = || check(&prepared.at(""), &plans, &plans.configuration("3d_fullres").unwrap(), &dataset, &Plugins::default());
+    let error = checked().unwrap_err().to_string();
+    assert!(error.ends_with("3 of the 5 cases of nnUNetPlans_3d_fullres are preprocessed; nnUNetv2_preprocess makes the others"), "{error}");
     fs::write(&label, bytes).unwrap();
     assert_eq!(run(&prepared.paths, None, NAME, &options, &silent).unwrap(), ["own"]);
+    assert_eq!(checked().unwrap().len(), 5);
     let options = Options { num_processes: vec![1, 2, 3], ..options };
     assert!(run(&prepared.paths, None, NAME, &options, &silent).unwrap_err().to_string().contains("-np"));
 }

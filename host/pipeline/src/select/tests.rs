@@ -56,6 +56,7 @@ impl Lab {
             let all: Vec<f32> = probability.iter().map(|p| 1.0 - p).chain(probability.iter().copied()).collect();
             let view = ArrayView::new(&[2, 1, 1, 6], &all).unwrap();
             write_npz(&folder.join(format!("{case}.npz")), &[("probabilities", view)], Packing::Deflated).unwrap();
+            std::fs::write(folder.join("summary.json"), "{}").unwrap();
         }
     }
 
@@ -131,7 +132,7 @@ fn what_is_missing_is_named_with_its_command() {
         "{text}"
     );
     assert!(lab.find(&Options { ensembling: false, ..options() }).is_ok());
-    assert!(error(Options { folds: vec![0, 1, 2], ..options() }).contains("there is no validation of fold_2"));
+    assert!(error(Options { folds: vec![0, 1, 2], ..options() }).contains("there is no finished validation of fold_2"));
     std::fs::remove_dir_all(lab.model("3d_lowres")).unwrap();
     let text = error(options());
     assert!(text.contains("there is no trained model ~/results/Dataset001_X/nnUNetTrainer__nnUNetPlans__3d_lowres; train it with"), "{text}");

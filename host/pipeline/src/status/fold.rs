@@ -97,7 +97,8 @@ pub(super) fn look(folder: &Path, fold: &str, words: &[String]) -> Result<FoldSt
         None
     };
     let checkpoint = ["checkpoint_latest.pth", "checkpoint_best.pth"].into_iter().find(|name| has(name)).map(str::to_owned);
-    let trained = has("checkpoint_final.pth");
+    // both are there while a training that had ended is made longer, or made anew
+    let trained = has("checkpoint_final.pth") && !has("checkpoint_latest.pth");
     let (state, way) = match &process {
         Some(_) => (State::Running, None),
         None if trained && has("validation/summary.json") => (State::Validated, None),

@@ -6,7 +6,7 @@ use super::{
     job::Job,
     journal::{Journal, now},
     metrics,
-    pseudo_dice::{PseudoDice, nanmean},
+    pseudo_dice::{PseudoDice, nanmean, running_mean, stands_still},
     run::{Outcome, Run},
     settings::Settings,
 };
@@ -21,6 +21,7 @@ use std::{
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
+use volume::files::atomic;
 
 /// Random numbers of the validation batches come from another seed than those of the training.
 const VALIDATION_SEED: u64 = 0x5651_4c44;
@@ -168,10 +169,7 @@ impl Run<'_> {
             benchmark::write(&self.folder.join("benchmark_result.json"), &self.logging, &self.options.devices)?;
         } else if early || !self.folder.join("checkpoint_final.pth").exists() || self.logging.lrs.len() == self.settings.epochs {
             self.save("checkpoint_final.pth")?;
-            let latest = self.folder.join("checkpoint_latest.pth");
-            if latest.exists() {
-                std::fs::remove_file(&latest).map_err(Error::io("remove", &latest))?;
-            }
+            atomic::remove(&self.folder.join("checkpoint_latest.pth"))?;
         }
         journal.line("Training done.")?;
         Ok(None)
@@ -179,10 +177,7 @@ impl Run<'_> {
 
     /// Whether the last `patience` epochs brought no better running mean of the pseudo Dice than those before them.
     fn patience_is_over(&self) -> bool {
-        let ema = &self.logging.ema_fg_dice;
-        let Some(first) = self.options.patience.and_then(|patience| ema.len().checked_sub(patience)).filter(|&first| first > 0) else { return false };
-        let best = |part: &[f64]| part.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        best(&ema[first..]) <= best(&ema[..first])
+        self.options.patience.is_some_and(|epochs| stands_still(&self.logging.ema_fg_dice, epochs))
     }
 
     /// A signal came, or there is a file called `stop` in the fold's folder; the file is taken away.
@@ -199,8 +194,9 @@ impl Run<'_> {
         if self.keeps_checkpoints() {
             self.save("checkpoint_latest.pth")?;
         }
-        journal.line(&format!("stopped at epoch {}, iteration {}; the same command with --c goes on from here", self.epoch, self.iteration))?;
-        Ok(Outcome::Stopped { epoch: self.epoch, iteration: self.iteration })
+        let how = self.way_on();
+        journal.line(&format!("stopped at epoch {}, iteration {}; {how}", self.epoch, self.iteration))?;
+        Ok(Outcome::Stopped { epoch: self.epoch, iteration: self.iteration, how })
     }
 
     fn validation_epoch(&self, loader: &mut Loader, observer: &dyn Observer) -> Result<(f64, Vec<f64>)> {
@@ -221,11 +217,7 @@ impl Run<'_> {
     fn end_epoch(&mut self, start: f64, waited: Duration, lr: f64, val_loss: f64, dice: Vec<f64>, journal: &mut Journal<'_>) -> Result<()> {
         let train_loss = self.losses.iter().map(|&l| f64::from(l)).sum::<f64>() / self.losses.len().max(1) as f64;
         let mean = nanmean(&dice);
-        let ema = match self.logging.ema_fg_dice.last() {
-            Some(old) if !mean.is_nan() => old * 0.9 + 0.1 * mean,
-            Some(old) => *old,
-            None => mean,
-        };
+        let ema = running_mean(self.logging.ema_fg_dice.last().copied(), mean);
         let l = &mut self.logging;
         l.mean_fg_dice.push(mean);
         l.ema_fg_dice.push(ema);

@@ -83,6 +83,11 @@ impl<'a> Job<'a> {
         claim::wait_until_free(&preprocessed.join(&configuration.data_identifier))?;
         preprocess::check(&preprocessed, &plans, &configuration, &dataset, &plugins)?;
         let settings = Settings::new(&config.config, options, &configuration, Some(registry)).map_err(|e| lock::missing_in(&folder, e))?;
+        if options.patience.is_some() && settings.validation_iterations == 0 {
+            return Err(Error::invalid(
+                "--patience watches the pseudo Dice of validation iterations, and there are none; leave it out, or validate in each epoch",
+            ));
+        }
         engine::shares(settings.batch_size, options.devices.count()).map_err(|e| {
             Error::invalid(format!("{e}; say -num_gpus {} or less, or raise batch_size in {}", settings.batch_size, plans_file.display()))
         })?;
@@ -123,6 +128,22 @@ impl<'a> Job<'a> {
         })
     }
 
+    /// The stages of a cascade that take this one's segmentations, and a sentence for each that cannot be given any.
+    pub(super) fn next_stages(&self) -> (Vec<(String, Configuration)>, Vec<String>) {
+        let (mut found, mut without) = (vec![], vec![]);
+        for name in &self.configuration.next_stage {
+            match self.plans.configuration(name) {
+                Ok(next) if self.preprocessed.join(&next.data_identifier).is_dir() => found.push((name.clone(), next)),
+                Ok(_) => without.push(format!(
+                    "{name} takes the segmentations of this stage and is not preprocessed, so that it gets none; after nnUNetv2_preprocess -c {name} \
+                     the final validation writes them, which --val repeats"
+                )),
+                Err(error) => without.push(format!("the next stage gets no segmentations: {error}")),
+            }
+        }
+        (found, without)
+    }
+
     /// Builds the network and what else a run needs; weights are those of the start, also where the run goes on from `found`.
     ///
     /// # Errors
@@ -148,6 +169,7 @@ impl<'a> Job<'a> {
             parts,
             config: self.config.clone(),
             seed,
+            began: found.map_or_else(now, |c| c.host.began),
             folder: self.folder.clone(),
             logging: Logging::default(),
             best_ema: None,

@@ -16,6 +16,7 @@ mod model;
 mod pseudo_dice;
 mod run;
 mod saving;
+mod schedule;
 mod settings;
 mod validation;
 mod variables;
@@ -25,7 +26,8 @@ pub use fold::Fold;
 pub use memory::memory_needed;
 pub use model::{Loaded, build_model, load_model};
 pub use run::{Outcome, train};
-pub use settings::{Settings, deep_supervision_weights, poly_lr};
+pub use schedule::poly_lr;
+pub use settings::{Settings, deep_supervision_weights};
 
 use engine::{Device, Devices};
 use std::{

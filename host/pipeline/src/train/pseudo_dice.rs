@@ -61,9 +61,38 @@ pub(crate) fn nanmean(values: &[f64]) -> f64 {
     numbers.iter().sum::<f64>() / numbers.len() as f64
 }
 
+/// The running mean after an epoch of this mean Dice; an epoch without a number leaves it as it is.
+pub(crate) fn running_mean(before: Option<f64>, mean: f64) -> f64 {
+    match before {
+        Some(before) if mean.is_nan() => before,
+        Some(before) if !before.is_nan() => before * 0.9 + 0.1 * mean,
+        _ => mean,
+    }
+}
+
+/// Whether the last `epochs` brought no better running mean than those before them, of which one must have had a number.
+pub(crate) fn stands_still(running: &[f64], epochs: usize) -> bool {
+    let (before, last) = running.split_at(running.len().saturating_sub(epochs));
+    let best = |part: &[f64]| part.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    best(before).is_finite() && best(last) <= best(before)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn epochs_without_a_number_neither_count_nor_stay() {
+        let mut running = Vec::new();
+        for mean in [f64::NAN, f64::NAN, 0.5, f64::NAN, 0.6] {
+            running.push(running_mean(running.last().copied(), mean));
+        }
+        assert!(running[1].is_nan());
+        assert_eq!(running[2..], [0.5, 0.5, 0.5 * 0.9 + 0.1 * 0.6]);
+        assert!(!stands_still(&[f64::NAN; 9], 3), "nothing was seen that could stand still");
+        assert!(!stands_still(&[0.5, 0.4], 2) && stands_still(&[0.5, 0.4], 1) && stands_still(&[f64::NAN, 0.5, 0.5, 0.5], 2));
+        assert!(!stands_still(&[0.5, 0.4, 0.6], 2) && !stands_still(&[], 1));
+    }
 
     #[test]
     fn ignored_voxels_and_background_do_not_count() {

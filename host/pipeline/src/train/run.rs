@@ -26,12 +26,14 @@ pub enum Outcome {
         /// Mean foreground Dice of the final validation, if there was one.
         dice: Option<f64>,
     },
-    /// It was asked to stop; `--c` goes on.
+    /// It was asked to stop.
     Stopped {
         /// Epochs done.
         epoch: usize,
         /// Iterations of the next one that are done.
         iteration: usize,
+        /// How it goes on, in words.
+        how: &'static str,
     },
 }
 
@@ -45,6 +47,8 @@ pub(super) struct Run<'a> {
     /// Those that had a part in it.
     pub(super) plugins: Vec<UsedPlugin>,
     pub(super) seed: u64,
+    /// As the checkpoint's record has it.
+    pub(super) began: f64,
     pub(super) plans: Json,
     pub(super) dataset_json: Json,
     pub(super) folder: PathBuf,
@@ -65,7 +69,9 @@ pub fn train(paths: &Paths, registry: &Registry, options: &TrainOptions, observe
     let job = Job::open(paths, registry, options)?;
     std::fs::create_dir_all(&job.folder).map_err(Error::io("create", &job.folder))?;
     let _claim = Claim::take(&job.folder)?;
-    write_around(&job)?;
+    for place in [&job.model_folder, &job.folder] {
+        volume::files::atomic::remove_stale(place)?;
+    }
     let found = if options.resume || options.validate_only { resume_from(&job.folder, options)? } else { None };
     let mut run = job.start(registry, found.as_ref())?;
 
@@ -74,24 +80,24 @@ pub fn train(paths: &Paths, registry: &Registry, options: &TrainOptions, observe
     journal.line(&job.computing)?;
     let before = found.as_ref().map_or(&[][..], |c| &c.host.plugins);
     let differs = lock::differences(before, &Kind::ALL, registry).into_iter().map(|what| format!("the checkpoint was {what}"));
-    for warning in job.warnings.iter().cloned().chain(differs) {
+    let (_, without) = job.next_stages();
+    for warning in job.warnings.iter().cloned().chain(differs).chain(without) {
         journal.line(&format!("warning: {warning}"))?;
     }
     run.begin(found, &job.split, &mut journal)?;
-    if !options.validate_only
-        && let Some(stopped) = run.epochs(&job, observer, &mut journal)?
-    {
-        return Ok(stopped);
+    if !options.validate_only {
+        write_around(&job)?;
+        if let Some(stopped) = run.epochs(&job, observer, &mut journal)? {
+            return Ok(stopped);
+        }
     }
-    let dice = if !run.keeps_checkpoints() { None } else { run.validate(&job, observer, &mut journal)? };
+    let validates = options.validate_only || run.keeps_checkpoints();
+    let dice = if validates { run.validate(&job, observer, &mut journal)? } else { None };
     Ok(Outcome::Finished { folder: run.folder, dice })
 }
 
-/// Sweeps what a killed run left half written, and copies what prediction needs to the model's folder.
+/// Copies what prediction needs to the model's folder, for a training that can begin.
 fn write_around(job: &Job<'_>) -> Result<()> {
-    for place in [&job.model_folder, &job.folder] {
-        volume::files::atomic::remove_stale(place)?;
-    }
     let fingerprint = job.preprocessed.join("dataset_fingerprint.json");
     // plans that were moved here from another dataset need none
     let fingerprint = fingerprint.exists().then_some((fingerprint, "dataset_fingerprint.json"));
@@ -162,7 +168,8 @@ impl Run<'_> {
         } else if self.options.resume {
             journal.line(&format!("warning: {} holds no checkpoint; starting from the beginning", self.folder.display()))?;
         }
-        if let Some(path) = &self.options.pretrained {
+        // a validation is of the weights that were trained
+        if let Some(path) = self.options.pretrained.as_ref().filter(|_| !self.options.validate_only) {
             if self.options.resume {
                 return Err(Error::invalid("-pretrained_weights starts a training and --c goes on with one; give one of them"));
             }

@@ -17,17 +17,16 @@ pub(super) fn resume_from(folder: &Path, options: &TrainOptions) -> Result<Optio
         _ => &["checkpoint_final.pth", "checkpoint_latest.pth", "checkpoint_best.pth"],
     };
     let there: Vec<_> = names.iter().map(|n| folder.join(n)).filter(|p| p.exists()).collect();
-    match there.first() {
-        // a training that was made longer has a latest one beyond its final one
-        Some(path) if !options.validate_only && path.ends_with("checkpoint_final.pth") => {
-            let (last, latest) = (checkpoint::read(path)?, folder.join("checkpoint_latest.pth"));
-            let at = |c: &Checkpoint| (c.current_epoch, c.host.iteration);
-            let later = if latest.exists() { Some(checkpoint::read(&latest)?) } else { None };
-            Ok(later.filter(|later| at(later) > at(&last)).or(Some(last)))
+    match there.as_slice() {
+        // a training that was made longer, or begun anew, has a later one beside the final one of before
+        [last, later, ..] if last.ends_with("checkpoint_final.pth") => {
+            let (last, later) = (checkpoint::read(last)?, checkpoint::read(later)?);
+            let at = |c: &Checkpoint| (c.host.began, c.current_epoch, c.host.iteration);
+            Ok(Some(if at(&later) > at(&last) { later } else { last }))
         }
-        Some(path) => checkpoint::read(path).map(Some),
-        None if options.validate_only => Err(Error::invalid(format!("{} has no {}; train the fold first", folder.display(), names[0]))),
-        None => Ok(None),
+        [path, ..] => checkpoint::read(path).map(Some),
+        [] if options.validate_only => Err(Error::invalid(format!("{} has no {}; train the fold first", folder.display(), names[0]))),
+        [] => Ok(None),
     }
 }
 
@@ -35,6 +34,15 @@ impl Run<'_> {
     /// In between; the final one comes for all but a benchmark.
     pub(super) fn keeps_checkpoints(&self) -> bool {
         !self.options.no_checkpoints && !self.settings.benchmark
+    }
+
+    /// How a run that ends before its time goes on, in words.
+    pub(super) fn way_on(&self) -> &'static str {
+        match (self.keeps_checkpoints(), &self.options.pretrained) {
+            (false, _) => "without checkpoints it begins anew",
+            (true, None) => "the same command with --c goes on",
+            (true, Some(_)) => "the same command with --c instead of -pretrained_weights goes on",
+        }
     }
 
     /// The failure of an iteration, after what came before it was saved. A loss that is not finite ([`Error::Invalid`]) saves nothing: the weights are at
@@ -45,7 +53,7 @@ impl Run<'_> {
             return error;
         }
         match self.save("checkpoint_latest.pth") {
-            Ok(()) => Error::Halted { source: Box::new(error), epoch: self.epoch, iteration: self.iteration },
+            Ok(()) => Error::Halted { source: Box::new(error), epoch: self.epoch, iteration: self.iteration, how: self.way_on() },
             Err(also) => {
                 tracing::warn!("the training could not be saved: {also}");
                 error
@@ -71,6 +79,7 @@ impl Run<'_> {
             host: HostRecord {
                 host_version: env!("CARGO_PKG_VERSION").into(),
                 seed: self.seed,
+                began: self.began,
                 iteration: self.iteration,
                 losses: self.losses.clone(),
                 config: TrainerConfig { extends: None, ..self.config.config.clone() },

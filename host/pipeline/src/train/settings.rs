@@ -1,6 +1,6 @@
 //! A trainer config with every default filled in.
 
-use super::TrainOptions;
+use super::{TrainOptions, schedule::Schedule};
 use crate::{
     augment::{Augmentation, Plugged, Rules, SMALLEST_SCALE, Wishes, rules, spatial::Nearest},
     error::{Error, Result},
@@ -9,32 +9,9 @@ use crate::{
     plan::Configuration,
 };
 use engine::OptimizerSpec;
-use plugin_api::{ComponentRef, LrQuestion, Mirror, TrainerConfig};
-use registry::{Hook, Kind, Registry};
+use plugin_api::{ComponentRef, Mirror, TrainerConfig};
+use registry::{Kind, Registry};
 use std::sync::Arc;
-
-/// How the learning rate falls from epoch `e` = 0 to `E`, both counted from the end of the warm-up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fall {
-    /// `lr (1 - e/E)^0.9`
-    Poly,
-    /// `lr (1 + cos(pi e/E)) / 2`
-    Cosine,
-}
-
-/// The learning rate over the epochs.
-#[derive(Clone, Debug)]
-pub enum Schedule {
-    /// The host's own.
-    Own {
-        /// How it falls.
-        fall: Fall,
-        /// Epochs over which it rises before that, in equal steps.
-        warmup_epochs: usize,
-    },
-    /// A plugin's.
-    Plugin(Arc<Hook>),
-}
 
 /// All numbers of a training.
 #[derive(Clone, Debug)]
@@ -128,32 +105,11 @@ fn optimizer(config: &TrainerConfig) -> Result<OptimizerSpec> {
 }
 
 /// A component of the config other than those of plugins: its settings may only be those of `known`.
-fn check_settings(what: &str, name: &str, component: &ComponentRef, known: &[&str]) -> Result<()> {
+pub(super) fn check_settings(what: &str, name: &str, component: &ComponentRef, known: &[&str]) -> Result<()> {
     match component.settings.keys().find(|key| !known.contains(&key.as_str())) {
         None => Ok(()),
         Some(key) => Err(Error::invalid(format!("{what} {name} has no setting `{key}`; there are {}", known.join(", ")))),
     }
-}
-
-fn schedule(config: &TrainerConfig, registry: Option<&Registry>) -> Result<Schedule> {
-    let Some(wanted) = &config.lr_schedule else { return Ok(Schedule::Own { fall: Fall::Poly, warmup_epochs: 0 }) };
-    let name = wanted.name_or("poly");
-    let source = registry.map(|registry| registry.hook(Kind::LrSchedule, name)).transpose()?;
-    let fall = match (name, source) {
-        ("poly", _) => Fall::Poly,
-        ("cosine", _) => Fall::Cosine,
-        (_, Some(source)) => return Ok(Schedule::Plugin(Arc::new(source.create(&wanted.settings, &serde_json::json!({}))?))),
-        (other, None) => return Err(Error::invalid(format!("lr_schedule {other} is unknown; there are poly and cosine"))),
-    };
-    check_settings("lr_schedule", name, wanted, &["warmup_epochs"])?;
-    let warmup_epochs = match wanted.settings.get("warmup_epochs") {
-        None => 0,
-        Some(epochs) => epochs
-            .as_u64()
-            .and_then(|n| usize::try_from(n).ok())
-            .ok_or_else(|| Error::invalid(format!("warmup_epochs of lr_schedule {name} is {epochs}; wanted a number of epochs")))?,
-    };
-    Ok(Schedule::Own { fall, warmup_epochs })
 }
 
 /// The host's augmentation, and a plugin's beside it.
@@ -246,7 +202,7 @@ impl Settings {
             iterations: at_least_one("the number of iterations", config.iterations_per_epoch.unwrap_or(250))?,
             validation_iterations: config.validation_iterations.unwrap_or(50),
             initial_lr: positive("initial_lr", config.initial_lr.unwrap_or(1e-2))?,
-            schedule: schedule(config, registry)?,
+            schedule: Schedule::of(config, registry)?,
             plugged,
             optimizer: optimizer(config)?,
             clip: positive("gradient_clip", config.gradient_clip.unwrap_or(12.0))?,
@@ -266,11 +222,7 @@ impl Settings {
 
     /// The plugins' schedule and augmentation, with whose they are.
     pub fn parts(&self) -> Vec<Part<'_>> {
-        let schedule = match &self.schedule {
-            Schedule::Plugin(hook) => Some(&**hook),
-            Schedule::Own { .. } => None,
-        };
-        schedule.into_iter().chain(self.plugged.as_ref().map(|plugged| plugged.hook())).map(lock::part).collect()
+        self.schedule.hook().into_iter().chain(self.plugged.as_ref().map(|plugged| plugged.hook())).map(lock::part).collect()
     }
 
     /// The learning rate of an epoch.
@@ -278,34 +230,8 @@ impl Settings {
     /// # Errors
     /// A plugin's schedule fails, or answers what is no learning rate.
     pub fn lr(&self, epoch: usize) -> Result<f64> {
-        match &self.schedule {
-            Schedule::Own { fall, warmup_epochs } => Ok(self.own_lr(*fall, *warmup_epochs, epoch)),
-            Schedule::Plugin(hook) => {
-                let last = self.epochs.saturating_sub(1);
-                let question = LrQuestion { epoch: epoch.min(last), epochs: self.epochs, initial: self.initial_lr };
-                match hook.ask::<Option<f64>>("lr", &question)?.flatten() {
-                    Some(lr) if lr.is_finite() && lr >= 0.0 => Ok(lr),
-                    answer => Err(hook.fault("lr", &format!("answered {answer:?} for epoch {epoch}; wanted a number from 0 up")).into()),
-                }
-            }
-        }
+        self.schedule.lr(self.initial_lr, epoch, self.epochs)
     }
-
-    fn own_lr(&self, fall: Fall, warmup: usize, epoch: usize) -> f64 {
-        if epoch < warmup {
-            return self.initial_lr / warmup as f64 * (epoch + 1) as f64;
-        }
-        let (epoch, epochs) = (epoch - warmup, self.epochs.saturating_sub(warmup).max(1));
-        match fall {
-            Fall::Poly => poly_lr(self.initial_lr, epoch, epochs),
-            Fall::Cosine => self.initial_lr * (1.0 + (std::f64::consts::PI * epoch as f64 / epochs as f64).cos()) / 2.0,
-        }
-    }
-}
-
-/// nnU-Net's learning rate: `initial (1 - epoch/epochs)^0.9`.
-pub fn poly_lr(initial: f64, epoch: usize, epochs: usize) -> f64 {
-    initial * (1.0 - epoch as f64 / epochs as f64).max(0.0).powf(0.9)
 }
 
 /// Weights of `heads` heads, finest first: halved from one to the next, the last 0 (unless it is the only one), summing to 1.
@@ -334,26 +260,8 @@ mod tests {
     }
 
     fn settings(config: serde_json::Value) -> Result<Settings> {
-        with(config, None)
-    }
-
-    fn with(config: serde_json::Value, registry: Option<&Registry>) -> Result<Settings> {
         let options = TrainOptions::new("1", "3d_fullres", Fold::Number(0));
-        Settings::new(&serde_json::from_value(config).unwrap(), &options, &configuration(), registry)
-    }
-
-    /// As nnU-Net's `Lin_incr_LRScheduler` followed by `PolyLRScheduler_offset` have it, for 1000 epochs.
-    #[test]
-    fn the_learning_rate_rises_and_then_falls() {
-        let warm = settings(serde_json::json!({"initial_lr": 3e-4, "lr_schedule": {"name": "poly", "warmup_epochs": 50}})).unwrap();
-        let poly = |e: f64| 3e-4 * (1.0 - e / 950.0).powf(0.9);
-        for (epoch, wanted) in [(0, 6e-6), (24, 1.5e-4), (49, 3e-4), (50, 3e-4), (51, poly(1.0)), (999, poly(949.0))] {
-            assert!((warm.lr(epoch).unwrap() - wanted).abs() < 1e-15, "epoch {epoch}: {} instead of {wanted}", warm.lr(epoch).unwrap());
-        }
-        let plain = settings(serde_json::json!({})).unwrap();
-        assert_eq!((plain.lr(0).unwrap(), plain.lr(500).unwrap()), (1e-2, 1e-2 * 0.5f64.powf(0.9)));
-        let cosine = settings(serde_json::json!({"lr_schedule": "cosine", "num_epochs": 10})).unwrap();
-        assert!((cosine.lr(5).unwrap() - 5e-3).abs() < 1e-15);
+        Settings::new(&serde_json::from_value(config).unwrap(), &options, &configuration(), None)
     }
 
     #[test]
@@ -380,34 +288,6 @@ mod tests {
             let error = settings(config).err().unwrap().to_string();
             assert!(error.contains(wanted), "{error}");
         }
-    }
-
-    /// Halves for so many epochs, then is no learning rate.
-    #[derive(Default, serde::Deserialize)]
-    #[serde(default)]
-    struct Halving {
-        until: usize,
-    }
-    impl plugin_api::Schedule for Halving {
-        fn lr(&self, epoch: usize, epochs: usize, initial: f64) -> plugin_api::Result<f64> {
-            assert!(epoch < epochs);
-            Ok(if epoch < self.until { initial * 0.5f64.powi(epoch as i32) } else { -1.0 })
-        }
-    }
-    plugin_api::register_lr_schedule!("test_halving", Halving, "test: a schedule");
-
-    #[test]
-    fn a_plugins_schedule() {
-        let (_dir, registry) = crate::test_data::registry_of_tests();
-        let config = |until: usize| serde_json::json!({"lr_schedule": {"name": "test_halving", "until": until}, "num_epochs": 4, "initial_lr": 0.1});
-        let four = with(config(4), Some(&registry)).unwrap();
-        // what a checkpoint of the last epoch holds is the last epoch's
-        assert_eq!([0, 3, 4].map(|epoch| four.lr(epoch).unwrap()), [0.1, 0.0125, 0.0125]);
-        assert_eq!(four.parts().len(), 1);
-        let error = with(config(1), Some(&registry)).unwrap().lr(2).unwrap_err().to_string();
-        assert!(error.contains("in lr: answered Some(-1.0) for epoch 2; wanted a number from 0 up"), "{error}");
-        let error = with(serde_json::json!({"lr_schedule": "polly"}), Some(&registry)).err().unwrap().to_string();
-        assert!(error.starts_with("no lr_schedule is called `polly`; did you mean `poly`?"), "{error}");
     }
 
     #[test]

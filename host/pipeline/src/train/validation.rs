@@ -1,7 +1,7 @@
 //! The final validation.
 
 use super::{Observer, job::Job, journal::Journal, model::forward_bytes, run::Run};
-use crate::{checkpoint, error::Result, infer, plan::Configuration, progress::Progress};
+use crate::{checkpoint, error::Result, infer, progress::Progress};
 use engine::Group;
 
 /// The network on all devices of the training.
@@ -55,8 +55,10 @@ impl Run<'_> {
             dataset: &job.dataset,
             predictors: &[&network as &dyn infer::Predictor],
         };
-        let next: Vec<(String, Configuration)> =
-            configuration.next_stage.iter().map(|name| Ok((name.clone(), job.plans.configuration(name)?))).collect::<Result<_>>()?;
+        let (next, without) = job.next_stages();
+        for warning in without {
+            journal.line(&format!("warning: {warning}"))?;
+        }
         let next: Vec<infer::NextStage<'_>> = next
             .iter()
             .map(|(name, configuration)| infer::NextStage { configuration, output: job.model_folder.join("predicted_next_stage").join(name) })

@@ -74,12 +74,23 @@ pub fn remove_stale(folder: &Path) -> Result<usize> {
             Writer::Elsewhere => is_forgotten(&path),
         };
         if dead {
-            let gone = if path.is_dir() && !path.is_symlink() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
-            gone.map_err(FileError::io("remove", &path))?;
+            remove(&path)?;
             removed += 1;
         }
     }
     Ok(removed)
+}
+
+/// Removes a file, or a folder with all that is in it, that may not be there.
+///
+/// # Errors
+/// The system refuses.
+pub fn remove(path: &Path) -> Result<()> {
+    let gone = if path.is_dir() && !path.is_symlink() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    match gone {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(FileError::io("remove", path)(error)),
+        _ => Ok(()),
+    }
 }
 
 fn fill_and_rename<E: From<FileError>>(

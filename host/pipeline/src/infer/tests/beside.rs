@@ -82,6 +82,9 @@ proptest! {
         prop_assert_eq!(&sliding_window(&beside, &x, CLASSES, &window).unwrap(), &logits);
 
         let layout = Layout::new(image, CLASSES, &window).unwrap();
+        let away = Window { on_device: false, ..window.clone() };
+        let lie_there = |window: &Window| Tiles::new(&beside, &x, CLASSES, window).unwrap().sums(d, 0..h).beside(&layout, &[]).is_some();
+        prop_assert!(lie_there(&window) && !lie_there(&away));
         let [host_labels, beside_labels] = [&hosted, &beside].map(|predictors| {
             let regrid = Regrid::new(image, grid, [1.0; 3], [1.0; 3], Some(&ResampleOptions::LABELS));
             let schedule = Schedule::new(&layout, &[&regrid], strips);

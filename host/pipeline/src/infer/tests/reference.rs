@@ -96,10 +96,10 @@ fn sliding_windows_of_the_reference() {
             let names: Vec<&String> = arrays.0.iter().map(|(name, _)| name).filter(|name| name.starts_with(&format!("{image}_logits"))).collect();
             for name in names {
                 let window = Window {
-                    patch: sizes(&about["patch_size"]),
                     step_size: name.rsplit("step").next().unwrap().parse().unwrap(),
                     gaussian: name.contains("gauss1"),
                     mirroring: name.contains("mirror1"),
+                    ..Window::new(&sizes(&about["patch_size"]))
                 };
                 let x = arrays.get::<Ix4>(&format!("{image}_x"));
                 let found = sliding_window(&[&network], &x, 3, &window).unwrap();

@@ -72,13 +72,17 @@ fn a_fold_is_predicted_and_scored() {
         next_stages: &[NextStage { configuration: &coarse, output: next.clone() }],
         num_processes: 2,
     };
+    // an earlier validation, of another split and with probabilities
+    fs::create_dir_all(&output).unwrap();
+    ["b.nii.gz", "b.npz", "b.pkl"].iter().for_each(|name| fs::write(output.join(name), "").unwrap());
     let summary = validate(&model, &options, &silent).unwrap();
     assert_eq!(summary.foreground_mean.dice, 1.0);
     let scored: Vec<&str> = summary.metric_per_case.iter().map(|case| case.prediction_file.rsplit('/').next().unwrap()).collect();
     assert_eq!(scored, ["a.nii.gz", "c.nii.gz"], "the fold's cases alone");
     assert_eq!(Summary::read(&output.join("summary.json")).unwrap(), summary);
     assert_eq!(read_segmentation(output.join("c.nii.gz")).unwrap().0, truth(2));
-    assert!(output.join("a.npz").exists() && output.join("a.pkl").exists() && !output.join("b.nii.gz").exists());
+    assert!(output.join("a.npz").exists() && output.join("a.pkl").exists());
+    assert!(["b.nii.gz", "b.npz", "b.pkl"].iter().all(|name| !output.join(name).exists()));
 
     let seg = Arrays::read(&next.join("a.npz")).get::<Ix4>("seg");
     assert_eq!(seg.dim(), (1, 6, 4, 4));

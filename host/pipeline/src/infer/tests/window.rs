@@ -63,7 +63,7 @@ proptest! {
         step_size in 0.1..=1.0, gaussian: bool, mirroring: bool,
     ) {
         let axes = (0..patch.len()).collect();
-        let window = Window { patch, step_size, gaussian, mirroring };
+        let window = Window { step_size, gaussian, mirroring, ..Window::new(&patch) };
         let image = image((1, d, h, w));
         let found = predict(&Pointwise { classes: 2, mirror_axes: axes }, &image, &window);
         prop_assert!(worst(&found.slice(s![1..2, .., .., ..]).to_owned(), &image) < 1e-5);

@@ -49,7 +49,7 @@ fn window_of(name: &str, patch: &[usize]) -> Option<(String, Window)> {
     let (image, settings) = name.split_once("_logits_")?;
     let of = |key: &str| settings.split('_').find_map(|part| part.strip_prefix(key));
     let window =
-        Window { patch: patch.to_vec(), step_size: of("step")?.parse().ok()?, gaussian: of("gauss")? == "1", mirroring: of("mirror")? == "1" };
+        Window { step_size: of("step")?.parse().ok()?, gaussian: of("gauss")? == "1", mirroring: of("mirror")? == "1", ..Window::new(patch) };
     Some((image.to_owned(), window))
 }
 
