@@ -51,8 +51,9 @@ fn free() -> u64 {
 /// Bytes that reading and preprocessing an image of so many channels and voxels takes at most; `network` are the voxels that come out.
 pub(crate) fn preparing(channels: usize, image: u64, network: u64) -> u64 {
     let channels = channels as u64;
-    // a copy in new axes, the mask, labels; a channel before and after a pass of resampling, and what comes out
-    image * (8 * channels + 1 + 2) + 2 * network + 4 * channels * network + 8 * image.max(network)
+    // a copy in new axes, the mask, labels; what comes out; a channel before and after a pass of resampling
+    let parts = [image.saturating_mul(8 * channels + 1 + 2), network.saturating_mul(2 + 4 * channels), image.max(network).saturating_mul(8)];
+    parts.into_iter().fold(0, u64::saturating_add)
 }
 
 /// Of `wanted` cases at a time, as many as fit where each takes as much as the largest of them: the names and bytes in `cases`.
@@ -92,6 +93,12 @@ mod tests {
     #[test]
     fn some_memory_is_free() {
         assert!(available() > 1 << 20);
+    }
+
+    #[test]
+    fn no_image_is_too_large_to_be_foretold() {
+        assert_eq!(preparing(2, 10, 20), 10 * 19 + 2 * 20 + 8 * 20 + 8 * 20);
+        assert_eq!((preparing(2, u64::MAX, 1), preparing(1, 1, u64::MAX / 2)), (u64::MAX, u64::MAX));
     }
 
     #[test]

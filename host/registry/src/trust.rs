@@ -125,6 +125,7 @@ impl Pins {
             let reason = "cannot be pinned: its path is not a line of text, so give it another".into();
             return Err(Error::Refused { file: file.to_path_buf(), reason });
         };
+        let _alone = self.alone()?;
         self.hashes = Pins::read(&self.file)?.hashes; // another process may have pinned meanwhile
         self.hashes.insert(name.into(), sha256.to_string());
         self.write()
@@ -133,17 +134,33 @@ impl Pins {
     /// Forgets a file.
     pub(crate) fn remove(&mut self, file: &Path) -> Result<()> {
         self.hashes = Pins::read(&self.file)?.hashes;
-        if self.hashes.remove(file).is_none() {
+        if !self.knows(file) {
             return Ok(());
         }
+        let _alone = self.alone()?;
+        self.hashes = Pins::read(&self.file)?.hashes;
+        self.hashes.remove(file);
         self.write()
+    }
+
+    /// Waits until no other process changes the pins; none does before what this gives is dropped. It is a lock of the system on a hidden file beside
+    /// them, which stays and means nothing then.
+    fn alone(&self) -> Result<fs::File> {
+        if let Some(folder) = self.file.parent() {
+            fs::create_dir_all(folder).map_err(FileError::io("create", folder))?;
+        }
+        let name = self.file.file_name().unwrap_or_default().to_string_lossy();
+        let path = self.file.with_file_name(format!(".{name}.lock"));
+        let file = fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(FileError::io("open", &path))?;
+        if let Err(error) = file.lock() {
+            let place = self.file.display();
+            tracing::warn!("the file system of {place} has no locks ({error}): a pin is lost where two processes write one at once");
+        }
+        Ok(file)
     }
 
     fn write(&self) -> Result<()> {
         let text: String = self.hashes.iter().map(|(path, hash)| format!("{hash}  {}\n", path.display())).collect();
-        if let Some(folder) = self.file.parent() {
-            fs::create_dir_all(folder).map_err(FileError::io("create", folder))?;
-        }
         Ok(write_bytes(&self.file, text.as_bytes())?)
     }
 }
@@ -165,6 +182,19 @@ mod tests {
         assert_eq!(again.changed(file, &a), None);
         assert!(again.changed(file, &b).unwrap().contains("sha256 aaaaaaaaaaaa... then, bbbbbbbbbbbb... now"));
         assert_eq!(fs::read_to_string(&lock).unwrap(), format!("{b}  /other.so\n{a}  /p/with two  spaces.so\n"));
+    }
+
+    #[test]
+    fn no_pin_is_lost_when_several_write_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let lock = dir.path().join("data/plugins.lock");
+        std::thread::scope(|scope| {
+            for file in (0..8).map(|i| format!("/p/{i}.so")) {
+                let lock = &lock;
+                scope.spawn(move || Pins::read(lock).unwrap().set(Path::new(&file), &"a".repeat(64)).unwrap());
+            }
+        });
+        assert_eq!(Pins::read(&lock).unwrap().hashes.len(), 8);
     }
 
     #[test]

@@ -293,6 +293,16 @@ fn readers_are_chosen_as_nnunet_chooses_them() {
     assert_eq!(Reader::of(".tif", &path).unwrap(), Some(Reader::Tiff3D));
 }
 
+#[test]
+fn a_page_of_colours_may_have_a_spacing_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("case_0000.tif");
+    let data = Array4::from_shape_fn((3, 1, 2, 4), |(c, _, y, x)| (c * 100 + y * 10 + x) as f32);
+    write_image(&path, &data, &Geometry::of_pixels([1.0; 2])).unwrap();
+    fs::write(folder.path().join("case.json"), r#"{"spacing": [3, 0.5, 0.5]}"#).unwrap();
+    assert_eq!(read_image(&path).unwrap(), Image { data, geometry: Geometry::of_spacing([3.0, 0.5, 0.5]) });
+}
+
 /// What differs in a slice.
 #[derive(Clone)]
 struct DicomSlice {

@@ -4,9 +4,9 @@ use super::{Run, train::Train};
 use crate::{
     arguments,
     failure::Failure,
-    options::absolute,
+    options::{absolute, trainer_folder},
     show,
-    slurm::{self, Array},
+    slurm::{self, Array, Start},
 };
 use clap::{CommandFactory, FromArgMatches, Subcommand};
 use engine::Devices;
@@ -16,6 +16,7 @@ use pipeline::{
 };
 use registry::Registry;
 use std::{ffi::OsString, path::PathBuf};
+use volume::files::atomic::write_bytes;
 
 /// Write what a cluster's scheduler wants
 #[derive(clap::Parser)]
@@ -108,10 +109,20 @@ impl Slurm {
                 slurm::memory(train.iter().map(|options| memory_needed(&paths, &registry, options)).collect::<Result<Vec<_>, _>>()?, gpus.is_some())
             }
         };
+        let mut arguments = train.first().map(|options| options.command.clone()).unwrap_or_default();
+        // they begin a training, and --c goes on with one
+        let start = match (train.first(), arguments.iter().position(|word| word == "--pretrained_weights")) {
+            (Some(options), Some(at)) => Some(Start {
+                option: arguments.drain(at..at + 2).collect(),
+                models: absolute(&paths.model(&dataset, trainer_folder(&options.trainer), &options.plans, "")?)?,
+            }),
+            _ => None,
+        };
         let array = Array {
             program: std::env::current_exe().map_err(|source| Failure::Io { action: "find", path: "host".into(), source })?,
             variables: paths.variables().into_iter().map(|(name, folder)| Ok((name, absolute(folder)?))).collect::<Result<_, Failure>>()?,
-            arguments: train.first().map(|options| options.command.clone()).unwrap_or_default(),
+            arguments,
+            start,
             name: dataset,
             configurations: self.configurations.clone(),
             folds: self.folds.iter().map(Fold::argument).collect(),
@@ -127,7 +138,7 @@ impl Slurm {
         };
         let script = array.script()?;
         std::fs::create_dir_all(&logs).map_err(|source| Failure::Io { action: "create", path: logs, source })?;
-        std::fs::write(&output, script).map_err(|source| Failure::Io { action: "write", path: output.clone(), source })?;
+        write_bytes(&output, script.as_bytes()).map_err(pipeline::error::Error::from)?;
         let (tasks, file) = (array.configurations.len() * array.folds.len(), quoted(&output));
         show::line(&format!("{file}: {tasks} tasks of {} processors and {memory} GiB", array.cpus));
         show::line(&format!("`sbatch {file}` starts them, `host status {}` says how far they are", self.dataset));

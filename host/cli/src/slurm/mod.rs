@@ -10,6 +10,14 @@ const NOTICE: u32 = 120;
 const CONFIGURATION: usize = 2;
 const FOLD: usize = 3;
 
+/// Weights that a training begins with.
+pub(crate) struct Start {
+    /// The option of `train` that names them.
+    pub(crate) option: Vec<String>,
+    /// The models' folders, but for the configuration at the end of their names.
+    pub(crate) models: PathBuf,
+}
+
 /// What the script says.
 pub(crate) struct Array {
     /// This executable.
@@ -18,6 +26,8 @@ pub(crate) struct Array {
     pub(crate) variables: Vec<(&'static str, PathBuf)>,
     /// `train DATASET CONFIG FOLD ...` of any one task.
     pub(crate) arguments: Vec<String>,
+    /// What a fold without a checkpoint is told instead of --c.
+    pub(crate) start: Option<Start>,
     /// The job's name.
     pub(crate) name: String,
     pub(crate) configurations: Vec<String>,
@@ -70,12 +80,22 @@ impl Array {
         let list = |words: &[String]| words.iter().map(|word| quoted(Path::new(word))).collect::<Vec<_>>().join(" ");
         lines.push(format!("configurations=({})\nfolds=({})", list(&self.configurations), list(&self.folds)));
         lines.push("configuration=${configurations[SLURM_ARRAY_TASK_ID / ${#folds[@]}]}\nfold=${folds[SLURM_ARRAY_TASK_ID % ${#folds[@]}]}\n".into());
+        let way = match &self.start {
+            None => "--c",
+            Some(start) => {
+                lines.push(format!("# a fold with a checkpoint goes on from it\nway=({})", list(&start.option)));
+                let folder = format!("{}\"${{configuration}}/fold_${{fold#fold_}}\"", quoted(&start.models));
+                lines.push(format!("for checkpoint in {folder}/checkpoint_{{final,latest,best}}.pth; do"));
+                lines.push("    if [ -e \"$checkpoint\" ]; then way=(--c); fi\ndone\n".into());
+                "\"${way[@]}\""
+            }
+        };
         let words = self.arguments.iter().enumerate().map(|(place, word)| match place {
             CONFIGURATION => "\"$configuration\"".to_owned(),
             FOLD => "\"$fold\"".to_owned(),
             _ => quoted(Path::new(word)),
         });
-        lines.push(format!("{} {} --c &", quoted(&self.program), words.collect::<Vec<_>>().join(" ")));
+        lines.push(format!("{} {} {way} &", quoted(&self.program), words.collect::<Vec<_>>().join(" ")));
         lines.push(END.trim_end().to_owned());
         Ok(lines.join("\n") + "\n")
     }

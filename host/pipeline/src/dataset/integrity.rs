@@ -9,6 +9,7 @@ use volume::image::{Difference, Geometry, Reader, ends_of_i16};
 use super::cases::{case_of, missing_channel};
 use super::{Case, DatasetJson, LabelManager, read_labels_with, training_cases, values_in};
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::progress::{Report, for_each_case};
 
 /// Names in a list, at most; the rest is counted.
@@ -55,7 +56,7 @@ pub fn verify(folder: &Path, workers: usize, report: Report<'_>) -> Result<Vec<S
 /// As [`verify`], with the problems as a part of the result.
 ///
 /// # Errors
-/// [`Error::Dataset`] where `dataset.json` or the folders of images do not allow to look at the cases.
+/// [`Error::Dataset`] where `dataset.json`, the folders of images or the memory do not allow to look at the cases.
 pub fn inspect(folder: &Path, workers: usize, report: Report<'_>) -> Result<Inspection> {
     let failed = |problem: Error| Error::Dataset { folder: folder.to_path_buf(), problems: vec![problem.to_string()] };
     let dataset = DatasetJson::read(folder).map_err(failed)?;
@@ -67,6 +68,12 @@ pub fn inspect(folder: &Path, workers: usize, report: Report<'_>) -> Result<Insp
     count(folder, &dataset, &cases, &mut all);
     strangers(folder, &dataset, &cases, &mut all)?;
     let checker = Checker { dataset: &dataset, labels: &labels, reader };
+    // the channels of a file, a copy in new axes, and the file; what cannot be read is told with the rest
+    let bytes = |case: &Case| {
+        let header = case.header(reader).ok().flatten();
+        header.map_or(0, |header| header.voxels().saturating_mul(header.channels as u64).saturating_mul(16))
+    };
+    let workers = memory::workers(workers, cases.iter().map(|case| (case.name.as_str(), bytes(case)))).map_err(failed)?;
     let checked = for_each_case("verify", &cases, |case| &case.name, workers, report, |case| Ok(checker.check(case)))?;
     let mut present = BTreeSet::new();
     for (case, findings) in cases.iter().zip(checked) {

@@ -7,7 +7,7 @@ mod labels;
 mod relabel;
 mod repair;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use cases::{Case, images_in, missing_channel, training_cases};
 pub use describe::{Description, describe};
@@ -22,10 +22,12 @@ use std::path::Path;
 use ndarray::Array3;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use volume::image::{Geometry, Reader};
+use volume::files::atomic::copy_atomic;
+use volume::image::{Geometry, Reader, read_header, write_segmentation};
 
 use crate::error::{Error, Result};
 use crate::json;
+use crate::memory;
 
 /// What a label stands for: one value, or a region, the union of several.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -246,4 +248,30 @@ pub fn read_labels_with(reader: Reader, path: &Path, dataset: &DatasetJson) -> R
         labels.mapv_inplace(|label| if label == -1 { ignore } else { label });
     }
     Ok((labels, geometry))
+}
+
+/// Copies a label image so that the copy stands alone: what lies in several files is put in order under the new name. Where `dataset.json` gave -1
+/// for the ignore label, the copy holds the label that it stands for.
+///
+/// # Errors
+/// The image cannot be read, or the copy not written.
+pub(crate) fn copy_labels(from: &Path, to: &Path, dataset: &DatasetJson) -> Result<()> {
+    if dataset.ignore_was_negative || volume::image::files(from)?.len() > 1 {
+        let (labels, geometry) = read_labels(from, dataset)?;
+        return Ok(write_segmentation(to, &labels, &geometry)?);
+    }
+    Ok(copy_atomic(from, to)?)
+}
+
+/// Of `wanted` cases at a time, as many as fit into memory where each takes so many `bytes` a voxel and channel of its image; `cases` are names and
+/// images.
+///
+/// # Errors
+/// A header cannot be read, or not even the largest case fits; the case is named.
+pub(crate) fn image_workers<'a, P: AsRef<Path>>(wanted: usize, cases: impl IntoIterator<Item = (&'a str, P)>, bytes: u64) -> Result<usize> {
+    let needed = |(name, image): (&'a str, P)| match read_header(image) {
+        Ok(header) => Ok((name, header.voxels().saturating_mul(header.channels as u64).saturating_mul(bytes))),
+        Err(error) => Err(Error::from(error).in_case(name)),
+    };
+    memory::workers(wanted, cases.into_iter().map(needed).collect::<Result<Vec<_>>>()?)
 }

@@ -9,7 +9,7 @@ use ndarray::ArrayRef3;
 use serde_json::{Map, Value};
 use volume::image::{Reader, write_segmentation};
 
-use super::{Case, DatasetJson, training_cases};
+use super::{Case, DatasetJson, image_workers, training_cases};
 use crate::error::{Error, Result};
 use crate::json;
 use crate::progress::{Report, for_each_case};
@@ -33,6 +33,7 @@ pub(super) fn values_in_cases(cases: &[Case], reader: Reader, workers: usize, re
         Ok(values_in(&labels))
     };
     let mut found = BTreeMap::new();
+    let workers = fitting(cases, workers)?;
     for value in for_each_case("read labels", cases, |case| &case.name, workers, report, values)?.into_iter().flatten() {
         *found.entry(value).or_insert(0) += 1;
     }
@@ -65,14 +66,17 @@ pub fn consecutive(values: &BTreeMap<i16, usize>) -> Renumbering {
 }
 
 /// Writes copies of all label images with `map` applied to `output/labelsTr`, and a `dataset.json` that names the new values; the dataset stays as it is.
-/// Names follow their values; a value without a name gets `label_N`.
+/// Names, regions and `regions_class_order` follow their values; a value without a name gets `label_N`.
 ///
 /// # Errors
-/// A value that a label image has is not in `map` (the case is named); a file cannot be read or written.
+/// A value that a label image or a region has is not in `map` (the case or the region is named); a file cannot be read or written.
 pub fn relabel(raw: &Path, map: &Renumbering, output: &Path, workers: usize, report: Report<'_>) -> Result<()> {
     let (dataset, cases) = cases(raw)?;
     let reader = dataset.reader()?;
-    let folder = output.join("labelsTr");
+    let (file, folder) = (raw.join("dataset.json"), output.join("labelsTr"));
+    let mut about: Map<String, Value> = json::read(&file)?;
+    renumber(&mut about, map).map_err(|what| Error::content(&file, what))?;
+    let workers = fitting(&cases, workers)?;
     std::fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
     let write = |case: &Case| {
         let (mut labels, geometry) = reader.read_segmentation(&case.label)?;
@@ -91,9 +95,50 @@ pub fn relabel(raw: &Path, map: &Renumbering, output: &Path, workers: usize, rep
         Ok(write_segmentation(folder.join(name), &labels, &geometry)?)
     };
     for_each_case("relabel", &cases, |case| &case.name, workers, report, write)?;
-    let mut about: Map<String, Value> = json::read(&raw.join("dataset.json"))?;
-    about.insert("labels".into(), names(about.get("labels"), map).into());
     json::write(&output.join("dataset.json"), &about)
+}
+
+/// `labels` of `dataset.json` with the values that `map` gives them. Where some are regions, all entries stay in their order, `regions_class_order`
+/// follows them, and a value without a name becomes a region of its own.
+///
+/// # Errors
+/// A value of a label or of the order that is not in `map`.
+fn renumber(about: &mut Map<String, Value>, map: &Renumbering) -> Result<(), String> {
+    let old = about.get("labels").and_then(Value::as_object).cloned().unwrap_or_default();
+    if !old.values().any(Value::is_array) {
+        about.insert("labels".into(), names(about.get("labels"), map).into());
+        return Ok(());
+    }
+    let renumbered = |what: &str, old: &Value| -> Result<Vec<i16>, String> {
+        let mut new = Vec::new();
+        for value in old.as_array().map_or(std::slice::from_ref(old), Vec::as_slice) {
+            let mapped = value.as_i64().and_then(|value| i16::try_from(value).ok()).and_then(|value| map.get(&value));
+            new.push(*mapped.ok_or_else(|| {
+                format!("`{what}` has the value {value}, which becomes nothing; add --map {value}=NEW to those of all other values, or take it out")
+            })?);
+        }
+        Ok(new)
+    };
+    let (mut new, mut named) = (Map::new(), BTreeSet::new());
+    for (name, value) in &old {
+        let mut values = renumbered(name, value)?;
+        if value.is_array() {
+            // values that fall together are one
+            let mut seen = BTreeSet::new();
+            values.retain(|&value| seen.insert(value));
+        }
+        named.extend(values.iter().copied());
+        new.insert(name.clone(), if value.is_array() { values.into() } else { values.first().copied().into() });
+    }
+    let unnamed: BTreeSet<i16> = map.values().copied().filter(|value| !named.contains(value)).collect();
+    new.extend(unnamed.iter().map(|&value| (label_name(value), value.into())));
+    about.insert("labels".into(), new.into());
+    if let Some(order) = about.get("regions_class_order").filter(|order| !order.is_null()) {
+        let mut order = renumbered("regions_class_order", order)?;
+        order.extend(unnamed.into_iter().filter(|&value| value != 0));
+        about.insert("regions_class_order".into(), order.into());
+    }
+    Ok(())
 }
 
 /// The entries of `labels` with the values that `map` gives them. Names whose values fall together keep the first.
@@ -108,6 +153,12 @@ fn names(labels: Option<&Value>, map: &Renumbering) -> Map<String, Value> {
         from.unwrap_or_else(|| label_name(value))
     };
     new.into_iter().map(|value| (name(value), value.into())).collect()
+}
+
+/// Of `workers` cases at a time, as many as fit into memory.
+fn fitting(cases: &[Case], workers: usize) -> Result<usize> {
+    // the label image, a copy in new axes, and its file
+    image_workers(workers, cases.iter().map(|case| (case.name.as_str(), &case.label)), 12)
 }
 
 fn cases(raw: &Path) -> Result<(DatasetJson, Vec<Case>)> {
@@ -138,5 +189,21 @@ mod tests {
         let map = consecutive(&[0, 1, 2, 4, 7].into_iter().map(|v| (v, 1)).collect());
         assert_eq!(Value::from(names(Some(&labels), &map)), json!({"background": 0, "core": 1, "edema": 2, "enhancing": 3, "label_4": 4}));
         assert_eq!(Value::from(names(None, &consecutive(&[(255, 1)].into()))), json!({"background": 0, "label_1": 1}));
+    }
+
+    #[test]
+    fn regions_follow_their_values() {
+        let about = json!({"labels": {"background": 0, "whole": [1, 2, 4], "core": [2, 4], "enhancing": 4}, "regions_class_order": [1, 2, 4]});
+        let of = |map: &Renumbering| {
+            let mut about = about.as_object().cloned().unwrap();
+            renumber(&mut about, map).map(|()| Value::from(about))
+        };
+        let labels = json!({"background": 0, "whole": [1, 2, 3], "core": [2, 3], "enhancing": 3});
+        assert_eq!(of(&[(0, 0), (1, 1), (2, 2), (4, 3)].into()).unwrap(), json!({"labels": labels, "regions_class_order": [1, 2, 3]}));
+        // values that fall together, and one without a name
+        let labels = json!({"background": 0, "whole": [1], "core": [1], "enhancing": 1, "label_2": 2});
+        assert_eq!(of(&[(0, 0), (1, 1), (2, 1), (4, 1), (7, 2)].into()).unwrap(), json!({"labels": labels, "regions_class_order": [1, 1, 1, 2]}));
+        let error = of(&[(0, 0), (1, 1), (2, 2)].into()).unwrap_err();
+        assert!(error.starts_with("`whole` has the value 4, which becomes nothing; add --map 4=NEW"), "{error}");
     }
 }

@@ -2,7 +2,7 @@ use super::*;
 use crate::progress::silent;
 use ndarray::{Array3, Array4};
 use serde_json::json;
-use volume::image::{Geometry, write_image, write_segmentation};
+use volume::image::{Geometry, read_segmentation, write_image, write_segmentation};
 
 fn reference(name: &str) -> Option<std::path::PathBuf> {
     let found = std::env::var_os("NNUNET_REFERENCE").map(|folder| Path::new(&folder).join(name));
@@ -98,6 +98,31 @@ fn every_problem_is_told_with_its_case() {
     problems.iter().zip(wanted).for_each(|(problem, wanted)| assert!(problem.contains(wanted), "{problem}"));
 }
 
+/// A label image that lost its direction, and a reader that turns what it reads by that direction.
+#[test]
+fn a_repaired_copy_has_its_voxels_where_they_were() {
+    let dir = tempfile::tempdir().unwrap();
+    let (image, label) = (dir.path().join("imagesTr/a_0000.nii.gz"), dir.path().join("labelsTr/a.nii.gz"));
+    ["imagesTr", "labelsTr"].iter().for_each(|folder| std::fs::create_dir(dir.path().join(folder)).unwrap());
+    let mut about = serde_json::to_value(dataset(json!({"background": 0, "x": 1}), Value::Null)).unwrap();
+    about["overwrite_image_reader_writer"] = json!("SimpleITKIOWithReorient");
+    parse(about).unwrap().write(dir.path()).unwrap();
+    let unit = Geometry::of_spacing([1.0; 3]);
+    let mut lost = unit.clone();
+    lost.direction[0][0] = -1.0;
+    let seg = Array3::from_shape_fn((4, 5, 6), |(_, _, x)| i16::from(x == 0));
+    write_image(&image, &Array4::ones((1, 4, 5, 6)), &unit).unwrap();
+    write_segmentation(&label, &seg, &lost).unwrap();
+
+    let misplaced = inspect(dir.path(), 1, &silent).unwrap().misplaced;
+    assert_eq!(misplaced.iter().map(|misplaced| &misplaced.file).collect::<Vec<_>>(), [&label]);
+    let folder = dir.path().join("repaired");
+    repair(dir.path(), &misplaced, &folder, &silent).unwrap();
+    let (labels, geometry) = read_segmentation(repaired(&folder, &label)).unwrap();
+    assert_eq!(labels, seg);
+    assert!(geometry.differences(&unit).is_empty(), "{geometry:?}");
+}
+
 fn parse(value: Value) -> Result<DatasetJson, serde_json::Error> {
     serde_json::from_value(value)
 }
@@ -127,4 +152,54 @@ fn every_missing_key_is_named() {
     for key in ["channel_names", "label `a` is \"one\"", "numTraining", "file_ending"] {
         assert!(error.contains(key), "{error}");
     }
+}
+
+/// `dataset` in files of this ending, read by this reader.
+pub(crate) fn in_files(dataset: &DatasetJson, ending: &str, reader: &str) -> DatasetJson {
+    let mut about = serde_json::to_value(dataset).unwrap();
+    about["file_ending"] = json!(ending);
+    about["overwrite_image_reader_writer"] = json!(reader);
+    parse(about).unwrap()
+}
+
+/// Writes an image (`.mhd`) whose header promises 10^18 voxels.
+pub(crate) fn write_endless(path: &Path) {
+    let header = "NDims = 3\nDimSize = 1000000 1000000 1000000\nElementType = MET_UCHAR\nElementDataFile = none.raw\n";
+    std::fs::write(path, header).unwrap();
+    std::fs::write(path.with_file_name("none.raw"), "").unwrap();
+}
+
+#[test]
+fn a_copy_of_several_files_stands_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let [from, to] = ["a.mhd", "b.mhd"].map(|name| dir.path().join(name));
+    let seg = Array3::from_shape_fn((2, 3, 4), |(z, _, x)| i16::from(z == 1 && x > 1));
+    write_segmentation(&from, &seg, &Geometry::of_spacing([1.0; 3])).unwrap();
+    copy_labels(&from, &to, &dataset(json!({"background": 0, "x": 1}), Value::Null)).unwrap();
+    for file in volume::image::files(&from).unwrap() {
+        std::fs::remove_file(file).unwrap();
+    }
+    assert_eq!(read_segmentation(&to).unwrap().0, seg);
+}
+
+#[test]
+fn a_case_that_fits_into_no_memory_is_named_and_not_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let (image, label) = (dir.path().join("imagesTr/a_0000.mhd"), dir.path().join("labelsTr/a.mhd"));
+    ["imagesTr", "labelsTr"].iter().for_each(|folder| std::fs::create_dir(dir.path().join(folder)).unwrap());
+    [&image, &label].iter().for_each(|path| write_endless(path));
+    in_files(&dataset(json!({"background": 0, "x": 1}), Value::Null), ".mhd", "SimpleITKIO").write(dir.path()).unwrap();
+    let misplaced = Misplaced { file: label.clone(), is_label: true, like: image, differences: vec![] };
+    let output = dir.path().join("out");
+    let errors = [
+        inspect(dir.path(), 2, &silent).unwrap_err(),
+        label_values(dir.path(), 2, &silent).unwrap_err(),
+        relabel(dir.path(), &[(0, 0), (1, 1)].into(), &output, 2, &silent).unwrap_err(),
+        repair(dir.path(), &[misplaced], &output, &silent).unwrap_err(),
+    ];
+    let file = label.display().to_string();
+    for (error, case) in errors.iter().map(Error::to_string).zip(["a", "a", "a", file.as_str()]) {
+        assert!(error.contains(&format!("case {case}: needs ")) && error.contains("GiB of memory"), "{error}");
+    }
+    assert!(!output.exists());
 }

@@ -3,18 +3,21 @@
 use std::path::Path;
 
 use ndarray::Array3;
+use serde_json::Value;
 use volume::files::atomic::copy_atomic;
 use volume::files::npz::{Packing, write_npz_in_parts};
 use volume::files::{NpzSlices, Result as FileResult};
-use volume::image::{read_header, write_segmentation};
+use volume::image::{Geometry, Reader, write_segmentation};
 
 use super::Case;
-use crate::dataset::{DatasetJson, LabelManager};
+use crate::dataset::{DatasetJson, LabelManager, named_reader};
 use crate::error::{Error, Result};
+use crate::json;
 use crate::memory;
+use crate::paths::nearest;
 use crate::progress::{Report, for_each_case};
 
-/// The array in `{case}.npz`, (K, z, y, x) in the image's axes.
+/// The array in `{case}.npz`, (K, z, y, x) in the axes that the reader gives the image.
 const PROBABILITIES: &str = "probabilities";
 
 /// What [`merge`] can be told.
@@ -32,11 +35,11 @@ pub struct Options {
 /// the label with the highest mean probability, with regions each one whose mean probability exceeds 1/2, later ones over earlier ones.
 ///
 /// # Errors
-/// Arrays whose shapes differ or whose classes are not those of `dataset`; the first member has no segmentation, or no properties where
+/// Arrays whose shapes differ or whose classes are not those of `dataset`; the first member has no segmentation of that shape, or no properties where
 /// probabilities are wanted; not even one case fits into memory. All cases are checked before the first is merged.
 pub fn merge(cases: &[Case], output: &Path, dataset: &DatasetJson, options: &Options, report: Report<'_>) -> Result<()> {
     let labels = dataset.label_manager()?;
-    let plan = Plan { output, ending: &dataset.file_ending, labels, save: options.save_probabilities };
+    let plan = Plan { output, ending: &dataset.file_ending, labels, reader: reader(cases, dataset)?, save: options.save_probabilities };
     let todo: Vec<&Case> = cases.iter().filter(|case| !(options.keep && plan.is_done(case))).collect();
     let bytes = |case: &&'_ Case| plan.check(case).map_err(|error| error.in_case(&case.name));
     let bytes = todo.iter().map(bytes).collect::<Result<Vec<u64>>>()?;
@@ -44,10 +47,22 @@ pub fn merge(cases: &[Case], output: &Path, dataset: &DatasetJson, options: &Opt
     for_each_case("ensemble", &todo, |case| &case.name, workers, report, |case| plan.merge(case)).map(drop)
 }
 
+/// What read the images of the first member: the reader of its plans, or else that of `dataset`.
+fn reader(cases: &[Case], dataset: &DatasetJson) -> Result<Reader> {
+    let npz = cases.first().and_then(|case| case.members.first());
+    let Some(path) = npz.and_then(|npz| nearest(npz.parent()?, "plans.json").ok()) else { return dataset.reader() };
+    let plans: Value = json::read(&path)?;
+    match plans.get("image_reader_writer").and_then(Value::as_str) {
+        Some(name) => named_reader("image_reader_writer", name).map_err(|error| Error::content(&path, error.to_string())),
+        None => dataset.reader(),
+    }
+}
+
 struct Plan<'a> {
     output: &'a Path,
     ending: &'a str,
     labels: LabelManager,
+    reader: Reader,
     save: bool,
 }
 
@@ -73,10 +88,23 @@ impl Plan<'_> {
         if self.save {
             self.beside(case, ".pkl")?;
         }
-        let (_, [z, y, x]) = self.open(case)?;
+        let (_, shape) = self.open(case)?;
+        self.geometry(case, shape)?;
+        let [z, y, x] = shape;
         let voxels = (z as u64).saturating_mul(y as u64).saturating_mul(x as u64);
         // a class of each member with its raw bytes, the mean, the best so far, labels
         Ok(voxels.saturating_mul(4 * (case.members.len() as u64 + 4) + 2))
+    }
+
+    /// Where the first member's segmentation lies, which has the shape (z, y, x) of the probabilities.
+    fn geometry(&self, case: &Case, shape: [usize; 3]) -> Result<Geometry> {
+        let path = self.beside(case, self.ending)?;
+        let header = self.reader.read_header(&path)?;
+        if header.shape != shape {
+            let what = format!("has the shape {:?} (z, y, x), but the probabilities beside it {shape:?}", header.shape);
+            return Err(Error::content(&path, format!("{what}; predict this case again with --save_probabilities")));
+        }
+        Ok(header.geometry)
     }
 
     /// The probabilities, and (z, y, x).
@@ -91,7 +119,7 @@ impl Plan<'_> {
 
     fn merge(&self, case: &Case) -> Result<()> {
         let (slices, shape) = self.open(case)?;
-        let geometry = read_header(self.beside(case, self.ending)?)?.geometry;
+        let geometry = self.geometry(case, shape)?;
         let all = slices.shape().to_vec();
         let mut vote = Vote::new(&self.labels, shape.iter().product());
         if self.save {

@@ -30,7 +30,8 @@ use crate::progress::Report;
 /// listed; as [`merge`].
 pub fn ensemble_folders(folders: &[PathBuf], output: &Path, options: &Options, report: Report<'_>) -> Result<usize> {
     let Some(first) = folders.first() else { return Err(Error::invalid("there is no folder to ensemble")) };
-    if folders.iter().any(|folder| folder == output) {
+    let real = |folder: &Path| folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
+    if folders.iter().any(|folder| real(folder) == real(output)) {
         return Err(Error::invalid(format!("{} is both input and output; choose another output folder", output.display())));
     }
     let dataset: DatasetJson = json::read(&nearest(first, "dataset.json")?)?;

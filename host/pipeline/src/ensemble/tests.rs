@@ -126,6 +126,8 @@ fn what_does_not_fit_is_said_before_anything_is_merged() {
     assert!(error(&[&a, &empty], OPTIONS).contains("there are no probabilities"));
     assert!(error(&[], OPTIONS).contains("no folder to ensemble"));
     assert!(error(&[&a, &output], OPTIONS).contains("is both input and output"));
+    let spelled = ensemble_folders(std::slice::from_ref(&a), &model.join("b/../a"), &OPTIONS, &silent);
+    assert!(spelled.unwrap_err().to_string().contains("is both input and output"));
     assert!(!output.exists());
 
     for (folder, case) in [(&a, "y"), (&b, "z")] {
@@ -134,10 +136,29 @@ fn what_does_not_fit_is_said_before_anything_is_merged() {
     fs::remove_file(a.join("x.pkl")).unwrap();
     let text = error(&[&a, &b], Options { save_probabilities: true, ..OPTIONS });
     assert!(text.contains("case x") && text.contains("there is no") && text.contains("x.pkl"), "{text}");
+    write_labels(&a.join("x.nii.gz"), &row(&[0; 2]));
+    let text = error(&[&a, &b], OPTIONS);
+    assert!(text.contains("x.nii.gz: has the shape [1, 1, 2] (z, y, x), but the probabilities beside it [1, 1, 1]"), "{text}");
     write_case(&b, "x", &[&[0.5], &[0.2], &[0.3]]);
     assert!(error(&[&a, &b], OPTIONS).contains("x.npz: array `probabilities` has the shape [3, 1, 1, 1]; wanted [2, 1, 1, 1]"));
     assert!(error(&[&b, &b], OPTIONS).contains("wanted 2 classes and z, y, x"));
     write_model(&b, json!({"background": 0, "other": 1}), Value::Null);
     assert!(error(&[&a, &b], OPTIONS).contains("the labels are not those of"));
     assert!(error(&[&dir.path().join("nowhere")], OPTIONS).contains("there is no dataset.json"));
+}
+
+/// Probabilities lie in the axes of the reader, which the dataset or the plans name; what is written lies in those of the file.
+#[test]
+fn a_reader_that_turns_images_is_asked_for_the_geometry() {
+    let dir = tempfile::tempdir().unwrap();
+    for (file, key) in [("dataset.json", "overwrite_image_reader_writer"), ("plans.json", "image_reader_writer")] {
+        let model = dir.path().join(key);
+        write_model(&model, labels(), Value::Null);
+        let mut about: Value = json::read(&model.join(file)).unwrap();
+        about[key] = json!("SimpleITKIOWithReorient");
+        json::write(&model.join(file), &about).unwrap();
+        write_case(&model.join("a"), "x", &[&[0.9, 0.1, 0.1, 0.1], &[0.1, 0.9, 0.9, 0.9]]);
+        ensemble_folders(&[model.join("a")], &model.join("out"), &OPTIONS, &silent).unwrap();
+        assert_eq!(read_segmentation(model.join("out/x.nii.gz")).unwrap().0, row(&[1, 1, 1, 0]), "{key}");
+    }
 }

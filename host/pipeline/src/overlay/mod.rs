@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 
 use ndarray::{Array2, ArrayView3, Axis};
 use volume::files::NpzMap;
-use volume::image::{read_channels, read_image};
+use volume::image::Reader;
 
-use crate::dataset::{DatasetJson, read_labels, training_cases};
+use crate::dataset::{DatasetJson, image_workers, read_labels, training_cases};
 use crate::error::{Error, Result};
 use crate::paths::Paths;
 use crate::plan::Plans;
@@ -68,18 +68,24 @@ impl Case {
 ///
 /// # Errors
 /// A dataset, plans or data that are not there; a channel that the images do not have; a strength that is none; a file that cannot be
-/// read or written.
+/// read or written, or that does not fit into memory.
 pub fn plot_overlays(paths: &Paths, options: &Options, report: Report<'_>) -> Result<usize> {
     if !(options.intensity.is_finite() && options.intensity > 0.0) {
         return Err(Error::invalid(format!("-overlay_intensity is {}; it must be above 0, such as 0.6", options.intensity)));
     }
     let (dataset, cases) = cases(paths, options)?;
+    let raw = cases.iter().filter_map(|case| match case {
+        Case::Raw(case) => Some((case.name.as_str(), case.images.first()?)),
+        Case::Preprocessed { .. } => None,
+    });
+    // an image and labels, copies in new axes, and a file
+    let workers = image_workers(options.num_processes, raw, 20)?;
     std::fs::create_dir_all(&options.output).map_err(Error::io("create", &options.output))?;
     let plot = |case: &Case| {
         let (image, labels) = slice(case, &dataset, options.channel)?;
         draw(&options.output.join(format!("{}.png", case.name())), &image, &labels, options.intensity)
     };
-    for_each_case("overlay", &cases, Case::name, options.num_processes, report, plot)?;
+    for_each_case("overlay", &cases, Case::name, workers, report, plot)?;
     Ok(cases.len())
 }
 
@@ -112,7 +118,7 @@ fn cases(paths: &Paths, options: &Options) -> Result<(DatasetJson, Vec<Case>)> {
 fn slice(case: &Case, dataset: &DatasetJson, channel: usize) -> Result<(Array2<f32>, Array2<i16>)> {
     match case {
         Case::Raw(case) => {
-            let image = raw_channel(&case.images, channel)?;
+            let image = raw_channel(dataset.reader()?, &case.images, channel)?;
             let (labels, _) = read_labels(&case.label, dataset)?;
             if image.dim() != labels.dim() {
                 let what = format!("the labels have {:?} voxels (z, y, x), but the image {:?}", labels.dim(), image.dim());
@@ -126,10 +132,10 @@ fn slice(case: &Case, dataset: &DatasetJson, channel: usize) -> Result<(Array2<f
 }
 
 /// Channel `channel` (z, y, x) of images that are a file each, or all in one.
-fn raw_channel(images: &[PathBuf], channel: usize) -> Result<ndarray::Array3<f32>> {
+fn raw_channel(reader: Reader, images: &[PathBuf], channel: usize) -> Result<ndarray::Array3<f32>> {
     let (image, channel) = match (images, images.get(channel)) {
-        ([_], _) | (_, None) => (read_channels(images)?.0, channel),
-        (_, Some(one)) => (read_image(one)?, 0),
+        ([_], _) | (_, None) => (reader.read_channels(images)?.0, channel),
+        (_, Some(one)) => (reader.read_image(one)?, 0),
     };
     check_channel(channel, image.data.dim().0)?;
     Ok(image.data.index_axis_move(Axis(0), channel))

@@ -1,4 +1,5 @@
 use super::*;
+use crate::dataset::tests::{in_files, write_endless};
 use crate::plan::tests::example;
 use crate::progress::silent;
 use crate::test_data::{dataset, names, write_labels};
@@ -6,7 +7,7 @@ use ndarray::{Array3, Array4, arr2};
 use serde_json::{Value, json};
 use volume::files::ArrayView;
 use volume::files::npz::{Packing, write_npz};
-use volume::image::{Geometry, write_image};
+use volume::image::{Geometry, read_image, write_image};
 
 #[test]
 fn the_slice_shows_most_of_every_label() {
@@ -81,6 +82,14 @@ fn raw_and_preprocessed_cases_make_a_picture_each() {
     let [one, other] = ["from_raw/a.png", "from_pre/a.png"].map(|name| pixels(&dir.path().join(name)));
     assert_eq!((one.dim(), &one), ((3, 1, 4, 5), &other));
 
+    // image and labels are turned together
+    let turned = in_files(&dataset(json!({"background": 0, "a": 1}), Value::Null), ".nii.gz", "SimpleITKIOWithReorient");
+    turned.write(&raw).unwrap();
+    plot_overlays(&paths, &options("turned", Source::Raw), &silent).unwrap();
+    let mut turned = pixels(&dir.path().join("turned/a.png"));
+    [2, 3].iter().for_each(|&axis| turned.invert_axis(Axis(axis)));
+    assert_eq!(turned, one);
+
     let error = |options: Options| plot_overlays(&paths, &options, &silent).unwrap_err().to_string();
     for source in [Source::Raw, preprocessed()] {
         let text = error(Options { channel: 1, ..options("x", source) });
@@ -89,4 +98,18 @@ fn raw_and_preprocessed_cases_make_a_picture_each() {
     assert!(error(Options { intensity: 0.0, ..options("x", Source::Raw) }).contains("it must be above 0"));
     let flat = Source::Preprocessed { plans: "nnUNetPlans".into(), configuration: Some("2d".into()) };
     assert!(error(options("x", flat)).contains("there is no preprocessed case of 2d; preprocess it first, or give --use_raw"));
+}
+
+#[test]
+fn a_case_that_fits_into_no_memory_is_named_and_not_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let raw = dir.path().join("raw/Dataset001_X");
+    std::fs::create_dir_all(raw.join("imagesTr")).unwrap();
+    write_endless(&raw.join("imagesTr/a_0000.mhd"));
+    in_files(&dataset(json!({"background": 0, "a": 1}), Value::Null), ".mhd", "SimpleITKIO").write(&raw).unwrap();
+    let paths = Paths::new(dir.path().join("raw"), dir.path().join("pre"), dir.path().join("results"));
+    let output = dir.path().join("out");
+    let options = Options { dataset: "Dataset001_X".into(), output, source: Source::Raw, channel: 0, intensity: 0.6, num_processes: 2 };
+    let error = plot_overlays(&paths, &options, &silent).unwrap_err().to_string();
+    assert!(error.starts_with("case a: needs ") && error.contains("GiB of memory"), "{error}");
 }

@@ -26,6 +26,11 @@ pub(super) fn modernise(mut own: Map<String, Value>, inherited: &Map<String, Val
     let context = |key: &str| own.get(key).or_else(|| inherited.get(key)).cloned().unwrap_or_default();
     let beside = own.get("architecture").cloned();
     let base = beside.clone().unwrap_or_else(|| inherited.get("architecture").cloned().unwrap_or_default());
+    for (key, found) in [("architecture", &base), ("arch_kwargs", &base["arch_kwargs"])] {
+        if !found.is_null() && !found.is_object() {
+            return Err(format!("`{key}` is {found}, not an object; correct it, or leave it out where the keys of old say all"));
+        }
+    }
     let dims = context("patch_size").as_array().map_or(3, Vec::len);
     let said = translate(&old, &base, dims)?;
 

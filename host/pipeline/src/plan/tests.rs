@@ -179,6 +179,12 @@ fn keys_of_old_take_effect_or_contradict() {
     }
     let error = plans.configuration("both").unwrap_err().to_string();
     assert!(error.contains("n_conv_per_stage_encoder") && error.contains("architecture"), "{error}");
+    let no_objects = [(json!([1]), "`architecture` is [1], not an object"), (json!({"arch_kwargs": "x"}), "`arch_kwargs` is \"x\", not an object")];
+    for (architecture, wanted) in no_objects {
+        plans.configurations["3d_fullres"]["architecture"] = architecture;
+        let error = plans.configuration("child").unwrap_err().to_string();
+        assert!(error.contains(wanted), "{error}");
+    }
 }
 
 #[test]

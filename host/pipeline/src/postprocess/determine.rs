@@ -4,11 +4,10 @@ use std::fs;
 use std::path::Path;
 
 use ndarray::Array3;
-use volume::files::atomic::copy_atomic;
-use volume::image::{read_header, write_segmentation};
+use volume::image::write_segmentation;
 
 use super::{KeepLargest, Postprocessing, record};
-use crate::dataset::{DatasetJson, read_labels};
+use crate::dataset::{DatasetJson, copy_labels, image_workers, read_labels};
 use crate::error::{Error, Result};
 use crate::evaluate::{Metrics, Overlap, Pair, Structure, Summary, files};
 use crate::progress::{Report, for_each_case};
@@ -60,7 +59,8 @@ pub struct Trial {
 /// `postprocessed` with the segmentations after all accepted steps and their `summary.json`.
 ///
 /// # Errors
-/// No prediction; predictions without reference, all listed; files that cannot be read or written, or differ in shape.
+/// No prediction; predictions without reference, all listed; files that cannot be read or written, or differ in shape; not even one case fits
+/// into memory.
 pub fn determine(predictions: &Path, references: &Path, dataset: &DatasetJson, options: &Options, report: Report<'_>) -> Result<Determined> {
     let (predicted, wanted) = (files(predictions, &[&dataset.file_ending])?, files(references, &[&dataset.file_ending])?);
     let strangers: Vec<&str> = predicted.difference(&wanted).map(String::as_str).collect();
@@ -72,7 +72,9 @@ pub fn determine(predictions: &Path, references: &Path, dataset: &DatasetJson, o
     }
     let pair = |name: &String| Pair { name: name.clone(), reference: references.join(name), prediction: predictions.join(name) };
     let pairs: Vec<Pair> = predicted.iter().map(pair).collect();
-    let scorer = Scorer { pairs: &pairs, structures: Structure::of(dataset)?, dataset, workers: options.num_processes, report };
+    // reference, prediction, one that a step is tried on, its masks, a copy in new axes, and a file
+    let workers = image_workers(options.num_processes, pairs.iter().map(|pair| (pair.name.as_str(), &pair.reference)), 18)?;
+    let scorer = Scorer { pairs: &pairs, structures: Structure::of(dataset)?, dataset, workers, report };
     let (postprocessing, trials, before) = scorer.find(foreground(dataset)?)?;
 
     let after = scorer.finish(&postprocessing, predictions, options.keep_files)?;
@@ -189,8 +191,11 @@ impl Scorer<'_> {
                 let made = Pair { prediction: folder.join(&pair.name), ..pair.clone() };
                 match (keep_files, postprocessing.0.as_slice()) {
                     (false, _) => {}
-                    (true, []) => copy_atomic(&pair.prediction, &made.prediction)?,
-                    (true, _) => write_segmentation(&made.prediction, &labels, &read_header(&pair.prediction)?.geometry)?,
+                    (true, []) => copy_labels(&pair.prediction, &made.prediction, self.dataset)?,
+                    (true, _) => {
+                        let geometry = self.dataset.reader()?.read_header(&pair.prediction)?.geometry;
+                        write_segmentation(&made.prediction, &labels, &geometry)?;
+                    }
                 }
                 Ok(made.metrics(&Overlap::count(&reference, &labels, self.dataset.ignore), &self.structures))
             },

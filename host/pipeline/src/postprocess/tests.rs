@@ -1,5 +1,6 @@
 use super::*;
 use crate::dataset::DatasetJson;
+use crate::dataset::tests::{in_files, write_endless};
 use crate::evaluate::Structure;
 use crate::json;
 use crate::progress::silent;
@@ -159,8 +160,44 @@ fn predictions_without_truth_are_listed() {
     write_labels(&predictions.join("b.nii.gz"), &row(&[0, 1]));
     assert!(run().contains("no reference for the prediction(s) b.nii.gz"));
     let empty = Postprocessing::default();
-    let error = apply(&predictions, &predictions, &empty, &labels, 1, &silent).unwrap_err().to_string();
-    assert!(error.contains("is both input and output"), "{error}");
+    for output in [predictions.clone(), truth.join("../predictions")] {
+        let error = apply(&predictions, &output, &empty, &labels, 1, &silent).unwrap_err().to_string();
+        assert!(error.contains("is both input and output"), "{error}");
+    }
     assert!(apply(&dir.path().join("nowhere"), &dir.path().join("out"), &empty, &labels, 1, &silent).is_err());
     assert!(!dir.path().join("out").exists());
+}
+
+/// A reader that turns images, and predictions of two files each: what is written lies as the prediction does, and can be read alone.
+#[test]
+fn postprocessed_files_lie_as_the_predictions() {
+    let labels = dataset(json!({"background": 0, "a": 1, "b": 2}), Value::Null);
+    let (right, stray) = (row(&[0, 1, 1, 1, 2, 2, 0, 0, 0]), row(&[0, 1, 1, 1, 2, 2, 0, 2, 0]));
+    for (ending, reader, predicted) in [(".nii.gz", "SimpleITKIOWithReorient", &stray), (".mhd", "SimpleITKIO", &right)] {
+        let dir = tempfile::tempdir().unwrap();
+        let (truth, predictions, name) = (dir.path().join("truth"), dir.path().join("predictions"), format!("a{ending}"));
+        write_labels(&truth.join(&name), &right);
+        write_labels(&predictions.join(&name), predicted);
+        determine(&predictions, &truth, &in_files(&labels, ending, reader), &OPTIONS, &silent).unwrap();
+        assert_eq!(read_segmentation(predictions.join("postprocessed").join(&name)).unwrap().0, right, "{ending}");
+    }
+}
+
+#[test]
+fn a_case_that_fits_into_no_memory_is_named_and_not_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let [truth, predictions, output] = ["truth", "predictions", "output"].map(|name| dir.path().join(name));
+    for folder in [&truth, &predictions] {
+        fs::create_dir(folder).unwrap();
+        write_endless(&folder.join("a.mhd"));
+    }
+    let labels = in_files(&dataset(json!({"background": 0, "a": 1}), Value::Null), ".mhd", "SimpleITKIO");
+    let errors = [
+        determine(&predictions, &truth, &labels, &OPTIONS, &silent).map(drop),
+        apply(&predictions, &output, &Postprocessing::default(), &labels, 2, &silent).map(drop),
+    ];
+    for error in errors.map(|done| done.unwrap_err().to_string()) {
+        assert!(error.starts_with("case a.mhd: needs ") && error.contains("GiB of memory"), "{error}");
+    }
+    assert!(!output.exists());
 }

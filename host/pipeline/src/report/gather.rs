@@ -52,13 +52,15 @@ pub(super) struct Case {
 
 impl Gathered {
     pub(super) fn from(paths: &Paths, options: &Options) -> Result<Self> {
-        let folder = &options.folder;
+        // a relative path has no folder above it
+        let folder = std::path::absolute(&options.folder).map_err(Error::io("find", &options.folder))?;
+        let folder = folder.as_path();
         let name = |path: &Path| path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         let (model, folds) = folds(folder)?;
         let own = folder.join("summary.json");
         if folds.is_empty() && !own.is_file() {
             let wanted = "wanted a model folder with fold_X/checkpoint_*.pth, a fold, or a folder with summary.json";
-            return Err(Error::content(folder, format!("there is nothing to report on; {wanted}")));
+            return Err(Error::content(&options.folder, format!("there is nothing to report on; {wanted}")));
         }
         let beside = |file: &str| Some(model.join(file)).filter(|path| path.is_file());
         let dataset = beside("dataset.json").map(|_| DatasetJson::read(&model)).transpose()?;

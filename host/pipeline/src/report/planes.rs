@@ -6,7 +6,7 @@ use crate::{
     error::{Error, Result},
 };
 use ndarray::{Array3, Axis};
-use volume::image::{read_image, read_segmentation};
+use volume::image::{Reader, read_segmentation};
 
 /// Longest edge of a slice on the page, pixels.
 const EDGE: usize = 224;
@@ -58,8 +58,10 @@ pub(super) fn draw(case: &Case, dataset: Option<&DatasetJson>) -> Result<Views> 
     if truth.dim() != prediction.dim() {
         return Err(Error::content(&case.prediction, format!("has {:?} voxels (z, y, x), its reference {:?}", prediction.dim(), truth.dim())));
     }
+    // without a dataset no image is turned
+    let reader = dataset.map_or(Ok(Reader::SimpleItk), DatasetJson::reader)?;
     let image = match &case.image {
-        Some(path) => Some(read_image(path)?.data.index_axis_move(Axis(0), 0)).filter(|image| image.dim() == truth.dim()),
+        Some(path) => Some(reader.read_image(path)?.data.index_axis_move(Axis(0), 0)).filter(|image| image.dim() == truth.dim()),
         None => None,
     };
     let window = image.as_ref().map_or((0.0, 1.0), window);
@@ -148,4 +150,48 @@ fn png(pixels: &[u8], width: usize, height: usize) -> Result<Vec<u8>> {
     let written = encoder.write_header().and_then(|mut writer| writer.write_image_data(pixels));
     written.map_err(|error| Error::invalid(format!("a picture of {width} x {height} pixels cannot be written: {error}")))?;
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        dataset::tests::in_files,
+        test_data::{dataset, write_labels},
+    };
+    use ndarray::Array4;
+    use serde_json::{Value, json};
+    use std::path::Path;
+    use volume::image::{Geometry, write_image};
+
+    /// A case in `folder`, whose files run the other way along x and y if they are `mirrored`.
+    fn case(folder: &Path, mirrored: bool) -> Case {
+        let at = |y: usize, x: usize| if mirrored { (3 - y, 4 - x) } else { (y, x) };
+        let labels = Array3::from_shape_fn((3, 4, 5), |(z, y, x)| {
+            let (y, x) = at(y, x);
+            i16::from(z > 0 && y > 1 && x > 2)
+        });
+        let image = Array4::from_shape_fn((1, 3, 4, 5), |(_, z, y, x)| {
+            let (y, x) = at(y, x);
+            (z * 20 + y * 5 + x) as f32
+        });
+        let [file, channel] = ["a.nii.gz", "a_0000.nii.gz"].map(|name| folder.join(name));
+        write_labels(&file, &labels);
+        write_image(&channel, &image, &Geometry::of_spacing([1.0; 3])).unwrap();
+        Case { name: "a".into(), fold: String::new(), dice: vec![], mean: 1.0, prediction: file.clone(), reference: file, image: Some(channel) }
+    }
+
+    #[test]
+    fn image_and_outlines_are_turned_together() {
+        let dir = tempfile::tempdir().unwrap();
+        let plain = dataset(json!({"background": 0, "a": 1}), Value::Null);
+        let turned = in_files(&plain, ".nii.gz", "SimpleITKIOWithReorient");
+        let pictures = |case: &Case, dataset: &DatasetJson| {
+            let planes = draw(case, Some(dataset)).unwrap().planes;
+            planes.into_iter().map(|plane| plane.png).collect::<Vec<_>>()
+        };
+        let wanted = pictures(&case(&dir.path().join("plain"), false), &plain);
+        assert_eq!(wanted.len(), 3);
+        assert!(wanted == pictures(&case(&dir.path().join("turned"), true), &turned));
+    }
 }

@@ -84,7 +84,8 @@ impl Member {
     /// The model whose `plans.json` it is.
     fn model(&self) -> Option<PathBuf> {
         let folder = self.path.parent()?;
-        let is_model = folder.components().count() == 2 && folder.to_string_lossy().split("__").count() == 3 && self.path.ends_with("plans.json");
+        let parts = folder.file_name()?.to_string_lossy().split("__").count();
+        let is_model = folder.components().count() == 2 && parts == 3 && self.path.ends_with("plans.json");
         is_model.then(|| folder.to_path_buf())
     }
 }

@@ -228,3 +228,11 @@ fn models_come_from_the_web_whole_or_not_at_all() {
     assert_eq!(fs::read(home.join(plans())).unwrap(), b"{}");
     assert_eq!(names(&home), ["Dataset004_X"]);
 }
+
+#[test]
+fn a_dataset_may_have_what_parts_a_models_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let (zip, model) = (dir.path().join("model.zip"), "Dataset004_My__Data/nnUNetTrainer__nnUNetPlans__2d");
+    fs::write(&zip, archive(&[(&format!("{model}/plans.json"), b"{}")])).unwrap();
+    assert_eq!(install(&zip, &dir.path().join("results"), Limits::default(), &silent).unwrap(), [PathBuf::from(model)]);
+}

@@ -112,7 +112,7 @@ pub struct ImageHeader {
 impl ImageHeader {
     /// Voxels of a channel.
     pub fn voxels(&self) -> u64 {
-        self.shape.iter().map(|&length| length as u64).product()
+        self.shape.iter().fold(1, |voxels: u64, &length| voxels.saturating_mul(length as u64))
     }
 }
 

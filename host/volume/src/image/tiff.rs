@@ -31,7 +31,8 @@ impl Format for Tiff {
     fn open(&self, path: &Path) -> Result<Opened, ImageError> {
         let mut values = Vec::new();
         let (header, first) = Pages::open(path)?.read(|pages, page| pages.decode(page, &mut values))?;
-        if header.geometry.flat && first.channels > 1 {
+        // also where a file beside it says that the page is a slice
+        if first.channels > 1 {
             return Ok(natural::opened(header, |i| values[i]));
         }
         Ok(Opened { header, voxels: Voxels::Decoded(values) })

@@ -131,7 +131,8 @@ impl Stored {
     ) -> Result<Vec<T>, ImageError> {
         let (slope, inter) = self.scale();
         let possible = usize::try_from(self.at_most / N as u64).unwrap_or(usize::MAX);
-        let mut voxels = Vec::with_capacity(wanted.min(possible));
+        let (room, mut voxels) = (wanted.min(possible), Vec::new());
+        voxels.try_reserve_exact(room).map_err(|_| no_room(path, wanted, room.saturating_mul(size_of::<T>())))?;
         let mut chunk = vec![0; CHUNK];
         while voxels.len() < wanted {
             let bytes = chunk.len().min((wanted - voxels.len()).saturating_mul(N));
@@ -153,6 +154,15 @@ impl Stored {
         fill(&mut self.content, &mut chunk).map_err(ImageError::read(path))?;
         Ok(voxels)
     }
+}
+
+/// A header may promise what no machine holds.
+fn no_room(path: &Path, voxels: usize, bytes: usize) -> ImageError {
+    let gib = bytes as f64 / (1_u64 << 30) as f64;
+    let what = format!(
+        "the header promises {voxels} voxels, and there are no {gib:.1} GiB of memory for them; correct the header, or use a machine with more"
+    );
+    ImageError::read(path)(io::Error::new(ErrorKind::OutOfMemory, what))
 }
 
 /// Reads until `buffer` is full or the stream ends; the number of bytes read. A compressed stream that breaks off has ended.
@@ -247,4 +257,21 @@ fn put(out: &mut impl Write, bytes: impl Iterator<Item = u8>) -> io::Result<()> 
         }
     }
     out.write_all(&chunk)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Geometry;
+    use super::*;
+
+    #[test]
+    fn more_voxels_than_memory_holds_are_an_error() {
+        let header = ImageHeader { channels: 1, shape: [1 << 20; 3], geometry: Geometry::of_spacing([1.0; 3]) };
+        let content = Box::new(io::empty());
+        let stored = Stored { content, at_most: u64::MAX, kind: Kind::U8, big_endian: false, scale: (1.0, 0.0), interleaved: false };
+        let opened = Opened { header, voxels: Voxels::Stored(stored) };
+        let error = opened.read(Path::new("a.nii.gz"), |_, value| Ok(value as f32)).unwrap_err().to_string();
+        let promised = "cannot read a.nii.gz: the header promises 1152921504606846976 voxels, and there are no 4294967296.0 GiB of memory";
+        assert!(error.starts_with(promised), "{error}");
+    }
 }

@@ -111,6 +111,15 @@ fn what_is_written_reads_back() {
     assert_eq!(read(&write(&all).unwrap()).unwrap(), all);
 }
 
+/// NumPy before 1.26 has no `numpy._core`; NumPy 2 still opens what is named as before.
+#[test]
+fn arrays_have_the_name_that_every_numpy_knows() {
+    let pickle = write(&example()).unwrap();
+    let holds = |text: &str| pickle.windows(text.len()).any(|window| window == text.as_bytes());
+    assert!(holds("cnumpy.core.multiarray\n_reconstruct\n") && holds("cnumpy.core.multiarray\nscalar\n"));
+    assert!(!holds("numpy._core"));
+}
+
 fn error(pickle: &[u8]) -> String {
     read(pickle).unwrap_err().to_string()
 }

@@ -6,6 +6,9 @@ use crate::files::dtype::Dtype;
 use crate::files::error::{Malformed, malformed};
 use crate::files::ndarray::NdArray;
 
+/// What builds arrays. NumPy 1.24 and 1.25 know this name alone, and NumPy 2 still opens it.
+const MULTIARRAY: &str = "numpy.core.multiarray";
+
 /// The pickle of `value`; equal values give equal bytes.
 ///
 /// # Errors
@@ -52,7 +55,7 @@ impl Writer {
                 self.out.extend([0x85, b'R']);
             }
             Value::NumpyScalar(scalar) => {
-                self.global("numpy._core.multiarray", "scalar");
+                self.global(MULTIARRAY, "scalar");
                 self.numpy_dtype(scalar.dtype())?;
                 self.bytes(scalar.bytes())?;
                 self.out.extend([0x86, b'R']);
@@ -186,7 +189,7 @@ impl Writer {
 
     /// `_reconstruct(ndarray, (0,), b"b")` with the state (1, shape, dtype, False, bytes).
     fn array(&mut self, array: &NdArray) -> Done {
-        self.global("numpy._core.multiarray", "_reconstruct");
+        self.global(MULTIARRAY, "_reconstruct");
         self.global("numpy", "ndarray");
         self.out.extend([b'K', 0, 0x85]);
         self.bytes(b"b")?;
