@@ -68,7 +68,7 @@ ops! {
     Round = 17,
     /// -1, 0 or 1; no gradient
     Sign = 18,
-    /// floats `[slope]`: x above 0, `slope x` below
+    /// floats `[slope]`, finite and not below 0: x above 0, `slope x` below
     LeakyRelu = 19,
     /// floats `[alpha]`: x above 0, `alpha (e^x - 1)` below
     Elu = 20,

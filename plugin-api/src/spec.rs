@@ -131,7 +131,7 @@ impl NetworkSpec {
     /// Bias, normalisation, dropout and activation of each unit.
     ///
     /// # Errors
-    /// The plan names a normalisation or activation that is not known.
+    /// The plan names a normalisation or activation that is not known, or a normalisation without scale and shift.
     pub fn block(&self) -> Result<BlockSpec> {
         let name = |key: &str| self.kwarg(key).as_str().unwrap_or_default().rsplit('.').next().unwrap_or_default().to_string();
         let norm = match name("norm_op").trim_end_matches(['1', '2', '3', 'd']) {
@@ -140,6 +140,10 @@ impl NetworkSpec {
             "" => NormKind::None,
             _ => return Err(missing("norm_op", self.kwarg("norm_op"))),
         };
+        let affine = self.kwarg("norm_op_kwargs").get("affine").and_then(Value::as_bool);
+        if norm != NormKind::None && affine == Some(false) {
+            return Err(Error::new("arch_kwargs.norm_op_kwargs.affine of the plan is false; wanted true: norms have scale and shift here"));
+        }
         let inner = |key: &str, field: &str| self.kwarg(key).get(field).and_then(Value::as_f64);
         let slope = match name("nonlin").as_str() {
             "LeakyReLU" => inner("nonlin_kwargs", "negative_slope").unwrap_or(1e-2),
@@ -150,8 +154,48 @@ impl NetworkSpec {
             conv_bias: self.kwarg("conv_bias").as_bool().unwrap_or(false),
             norm,
             norm_eps: inner("norm_op_kwargs", "eps").unwrap_or(1e-5),
-            dropout: if self.kwarg("dropout_op").is_null() { 0.0 } else { inner("dropout_op_kwargs", "p").unwrap_or(0.0) },
+            dropout: if self.kwarg("dropout_op").is_null() { 0.0 } else { inner("dropout_op_kwargs", "p").unwrap_or(0.5) },
             slope,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn block(kwargs: Value) -> Result<BlockSpec> {
+        let spec = NetworkSpec {
+            input_channels: 1,
+            num_classes: 2,
+            patch_size: vec![8; 3],
+            deep_supervision: false,
+            network_class_name: String::new(),
+            arch_kwargs: kwargs,
+        };
+        spec.block()
+    }
+
+    #[test]
+    fn dropout_without_a_probability_is_pytorchs() {
+        let dropout = |op: Value, settings: Value| {
+            let kwargs = json!({"nonlin": "torch.nn.ReLU", "dropout_op": op, "dropout_op_kwargs": settings});
+            block(kwargs).unwrap().dropout
+        };
+        let named = || json!("torch.nn.modules.dropout.Dropout3d");
+        assert_eq!([Value::Null, json!({}), json!({"p": 0.2})].map(|settings| dropout(named(), settings)), [0.5, 0.5, 0.2]);
+        assert_eq!(dropout(Value::Null, Value::Null), 0.0);
+    }
+
+    /// Left out, it counts as true.
+    #[test]
+    fn a_norm_without_scale_and_shift_is_refused() {
+        let normed = |norm: &str, settings: Value| block(json!({"nonlin": "torch.nn.ReLU", "norm_op": norm, "norm_op_kwargs": settings}));
+        for norm in ["torch.nn.modules.instancenorm.InstanceNorm3d", "torch.nn.modules.batchnorm.BatchNorm3d"] {
+            let refused = normed(norm, json!({"affine": false})).unwrap_err();
+            assert!(refused.message().contains("affine of the plan is false; wanted true"), "{refused}");
+            assert!(normed(norm, json!({"eps": 1e-3})).is_ok() && normed(norm, json!({"affine": true})).is_ok());
+        }
     }
 }

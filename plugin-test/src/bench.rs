@@ -163,6 +163,7 @@ fn initial(init: Init, shape: &[usize], state: &mut u64) -> Values {
 impl Host for Bench {
     fn emit(&self, number: u32, inputs: &[u64], ints: &[i64], floats: &[f64]) -> Result<Vec<u64>> {
         let op = Op::from_number(number).ok_or_else(|| Error::of(ErrorKind::Unsupported, format!("there is no operation number {number}")))?;
+        ops::check(op, floats)?;
         self.used.borrow_mut().extend(inputs);
         let results: Vec<u64> = if self.on_values {
             let values: Vec<Values> = inputs.iter().map(|&id| self.get(id)).collect::<Result<_>>()?;
@@ -237,4 +238,19 @@ impl Host for Bench {
     }
 
     fn log(&self, _: u32, _: &str) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slope_below_zero_is_refused() {
+        for bench in [Bench::on_values(false), Bench::on_shapes()] {
+            let x = bench.put(Values::new(&[2], vec![-1.0, 1.0]));
+            let error = bench.emit(Op::LeakyRelu as u32, &[x], &[], &[-0.1]).unwrap_err();
+            assert!(error.message().contains("slope is -0.1"), "{error}");
+            assert!(bench.emit(Op::LeakyRelu as u32, &[x], &[], &[0.0]).is_ok());
+        }
+    }
 }

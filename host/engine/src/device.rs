@@ -95,7 +95,7 @@ impl Device {
 
     #[cfg(not(feature = "cuda"))]
     fn cuda(_index: usize) -> Result<Self> {
-        Err(Error::Device("this binary was built without CUDA; use -device cpu, or a release archive (built with --features cuda)".into()))
+        Err(Error::Device("this binary was built without CUDA; use -device cpu, or build it with `--features host/cuda` (docs/gpu.md)".into()))
     }
 
     /// The first GPU that Vulkan shows; Mesa's software one (lavapipe) where there is no other.

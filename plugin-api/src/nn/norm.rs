@@ -64,8 +64,19 @@ impl BatchNorm {
     /// For `channels` channels.
     #[track_caller]
     pub fn new(p: &Params, channels: usize, eps: f64, momentum: f64) -> Result<Self> {
+        Self::scaled(p, channels, eps, momentum, Init::ONES)
+    }
+
+    /// The same with a scale that starts at zero (the last norm of a residual branch).
+    #[track_caller]
+    pub fn zeroed(p: &Params, channels: usize, eps: f64, momentum: f64) -> Result<Self> {
+        Self::scaled(p, channels, eps, momentum, Init::ZEROS)
+    }
+
+    #[track_caller]
+    fn scaled(p: &Params, channels: usize, eps: f64, momentum: f64, scale: Init) -> Result<Self> {
         Ok(Self {
-            scale: p.param("weight", &[channels], Init::ONES)?,
+            scale: p.param("weight", &[channels], scale)?,
             shift: p.param("bias", &[channels], Init::ZEROS)?,
             mean: p.buffer("running_mean", &[channels], Init::ZEROS)?,
             variance: p.buffer("running_var", &[channels], Init::ONES)?,

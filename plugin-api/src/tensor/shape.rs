@@ -110,7 +110,7 @@ impl Tensor {
         Tensor::apply(Op::Arange, &[], &[start, end, step], &[])
     }
 
-    /// Uniform random numbers of the host.
+    /// Uniform random numbers of the host, from `low` to below `high`.
     #[track_caller]
     pub fn rand_uniform(shape: &[usize], low: f64, high: f64) -> Tensor {
         Tensor::apply(Op::RandUniform, &[], &ints(shape), &[low, high])

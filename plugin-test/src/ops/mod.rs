@@ -32,6 +32,17 @@ pub(crate) fn invalid(sentence: String) -> Error {
     Error::of(ErrorKind::Invalid, sentence)
 }
 
+/// # Errors
+/// The operation does not take these numbers.
+pub(crate) fn check(op: Op, floats: &[f64]) -> Result<()> {
+    match floats {
+        &[slope] if op == Op::LeakyRelu && !(slope.is_finite() && slope >= 0.0) => {
+            Err(invalid(format!("leaky relu: slope is {slope}, wanted a finite number from 0 up; write another one with where_or")))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The results. `state` is where random numbers come from.
 pub(crate) fn run(op: Op, inputs: &[Values], ints: &[i64], floats: &[f64], training: bool, state: &mut u64) -> Result<Vec<Values>> {
     let shapes: Vec<&[usize]> = inputs.iter().map(|v| v.shape.as_slice()).collect();

@@ -312,6 +312,20 @@ fn weights_start_as_in_nnunet() {
     assert_eq!(zeroed, 1 + 3 + 4 + 2, "one a block, of encoder and decoder");
 }
 
+/// nnU-Net zeroes the norm that ends a block, whatever its kind.
+#[test]
+fn residual_blocks_take_batch_normalisation() {
+    let mut spec = usual(3, 3, true, 32);
+    spec.arch_kwargs["norm_op"] = json!("torch.nn.modules.batchnorm.BatchNorm3d");
+    let (host, _) = build("ResidualEncoderUNet", &spec);
+    let ending: Vec<_> = host.parameters().into_iter().filter(|p| p.name.contains("conv2.norm.")).collect();
+    assert_eq!(ending.len(), 4 * (1 + 3 + 4), "scale, shift and two statistics a block");
+    for p in ending {
+        let wanted = if p.name.ends_with("running_var") { Init::ONES } else { Init::ZEROS };
+        assert_eq!(p.init, wanted, "{}", p.name);
+    }
+}
+
 #[test]
 fn an_option_that_the_network_lacks_is_refused_by_name() {
     let mut spec = usual(3, 3, true, 32);

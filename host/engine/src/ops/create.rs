@@ -4,6 +4,13 @@ use super::{Context, Out, sizes};
 use crate::value::Value;
 use plugin_api::{DType, Op, Result};
 
+/// The largest f32 of low..high: as f32, a number below `high` may be `high` itself.
+fn last_below(low: f64, high: f64) -> f32 {
+    let nearest = high as f32;
+    let below = if f64::from(nearest) < high { nearest } else { nearest.next_down() };
+    below.max(low as f32)
+}
+
 pub(super) fn run(op: Op, ints: &[i64], floats: &[f64], cx: &Context<'_>) -> Result<Out> {
     let device = cx.device;
     let value = match op {
@@ -21,7 +28,8 @@ pub(super) fn run(op: Op, ints: &[i64], floats: &[f64], cx: &Context<'_>) -> Res
             let n = shape.iter().product();
             let mut random = cx.random.borrow_mut();
             let data: Vec<f32> = if op == Op::RandUniform {
-                (0..n).map(|_| (floats[0] + (floats[1] - floats[0]) * random.uniform()) as f32).collect()
+                let last = last_below(floats[0], floats[1]);
+                (0..n).map(|_| ((floats[0] + (floats[1] - floats[0]) * random.uniform()) as f32).min(last)).collect()
             } else {
                 (0..n).map(|_| (floats[0] + floats[1] * random.normal()) as f32).collect()
             };

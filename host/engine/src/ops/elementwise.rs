@@ -137,8 +137,13 @@ pub(super) fn binary(op: Op, a: &Value, b: &Value, cx: &Context<'_>) -> Result<O
         Op::Mul => Out::with(a.mul(&b), move |g, n| back(n, &|| g.mul(&b), &|| g.mul(&a))),
         Op::Div => Out::with(a.div(&b), move |g, n| back(n, &|| g.div(&b), &|| g.mul(&a).div(&b).div(&b).neg())),
         Op::Pow => {
-            let y = a.pow(&b);
-            Out::with(y.clone(), move |g, n| back(n, &|| g.mul(&b).mul(&a.pow(&b.shift(-1.0))), &|| g.mul(&y).mul(&a.log())))
+            let (y, device) = (a.pow(&b), cx.device.clone());
+            Out::with(y.clone(), move |g, n| {
+                // as in PyTorch, a power 0 has no gradient for the base, and a base 0 none for a power from 0 up
+                let lower = || b.shift(-1.0).add(&b.mask(Op::Equal, 0.0, &device));
+                let nought = || a.mask(Op::Equal, 0.0, &device).mul(&b.mask(Op::GreaterEqual, 0.0, &device));
+                back(n, &|| g.mul(&b).mul(&a.pow(&lower())), &|| g.mul(&y).mul(&a.add(&nought()).log()))
+            })
         }
         _ => {
             let shape = broadcast(a.shape(), b.shape());

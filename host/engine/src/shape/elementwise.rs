@@ -62,6 +62,16 @@ pub(super) fn with_float(c: &Call<'_>) -> Result<Info> {
     one(c, &[DType::Float])
 }
 
+/// Its way back tells the sign of an input from the output.
+pub(super) fn leaky_relu(c: &Call<'_>) -> Result<Info> {
+    c.ints::<0>()?;
+    let &[slope] = c.floats()?;
+    if !(slope.is_finite() && slope >= 0.0) {
+        return Err(c.error(format!("slope is {slope}, wanted a finite number from 0 up; write another one with where_or")));
+    }
+    one(c, &[DType::Float])
+}
+
 pub(super) fn affine(c: &Call<'_>) -> Result<Info> {
     c.ints::<0>()?;
     c.floats::<2>()?;

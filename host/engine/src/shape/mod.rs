@@ -75,7 +75,8 @@ pub fn infer(op: Op, inputs: &[Info], ints: &[i64], floats: &[f64]) -> Result<Ve
             one(elementwise::float(c))
         }
         Op::Relu | Op::Gelu | Op::Silu | Op::Softplus | Op::Floor | Op::Round | Op::Sign => one(elementwise::float(c)),
-        Op::LeakyRelu | Op::Elu | Op::Powf => one(elementwise::with_float(c)),
+        Op::LeakyRelu => one(elementwise::leaky_relu(c)),
+        Op::Elu | Op::Powf => one(elementwise::with_float(c)),
         Op::Affine => one(elementwise::affine(c)),
         Op::Clamp => one(elementwise::clamp(c)),
         Op::Detach => one(elementwise::detach(c)),

@@ -85,8 +85,8 @@ impl Value {
     }
 
     pub(crate) fn sigmoid(&self) -> Value {
-        // 1 / (1 + e^-x), written so that large |x| neither overflows nor loses the tail
-        self.scale(0.5).tanh().scale(0.5).shift(0.5)
+        // e^-x may be infinite, which gives the 0 that is wanted; by a tanh, all from -18 down would be 0
+        self.neg().exp().shift(1.0).recip()
     }
 
     /// Float of 0 and 1 where the comparison with a number holds.

@@ -177,10 +177,11 @@ impl Rig {
     }
 }
 
-/// The largest distance between two lists.
+/// The largest distance between two lists; NaN where one has a NaN.
 pub(crate) fn distance(a: &[f32], b: &[f32]) -> f64 {
     assert_eq!(a.len(), b.len());
-    a.iter().zip(b).map(|(a, b)| if a == b { 0.0 } else { f64::from((a - b).abs()) }).fold(0.0, |m, d| if d.is_nan() { f64::NAN } else { m.max(d) })
+    let each = a.iter().zip(b).map(|(a, b)| if a == b { 0.0 } else { f64::from((a - b).abs()) });
+    each.fold(0f64, |m, d| if m.is_nan() || d.is_nan() { f64::NAN } else { m.max(d) })
 }
 
 /// Compares the tape with differences: 1e-3 of the largest gradient, or of 1.

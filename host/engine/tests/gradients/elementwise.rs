@@ -143,10 +143,34 @@ fn large_arguments_stay_finite() {
 }
 
 #[test]
+fn small_tails_keep_their_digits() {
+    type Unary = fn(&Tensor) -> Tensor;
+    let tails: [(&str, Unary); 2] = [("sigmoid", Tensor::sigmoid), ("softplus", Tensor::softplus)];
+    for (name, f) in tails {
+        let (found, _) = Rig::new(vec![values(&[2], &[-20.0, -80.0])], vec![], move |t| f(&t[0])).forward().unwrap();
+        for (found, wanted) in found.iter().zip([2.061_153_6e-9f32, 1.804_851e-35]) {
+            assert!((found / wanted - 1.0).abs() < 1e-5, "{name}: {found:e}, wanted {wanted:e}");
+        }
+        outputs(name, vec![values(&[2], &[-20.0, -80.0])], move |t| f(&t[0]).log(), &[2], &[-20.0, -80.0]);
+    }
+}
+
+#[test]
 fn a_power_at_zero_has_the_gradient_of_pytorch() {
     let rig = Rig::new(vec![values(&[2], &[0.0, 2.0])], vec![], |t| t[0].powf(2.0) + t[0].powf(1.0) + t[0].powf(0.0));
     let w = output_weights(2);
     assert!(distance(&rig.gradients()[0], &[w[0], 5.0 * w[1]]) < 1e-6);
+}
+
+#[test]
+fn a_power_of_two_tensors_at_zero_has_the_gradients_of_pytorch() {
+    let inputs = vec![values(&[4], &[0.0, 0.0, 0.0, 2.0]), values(&[4], &[2.0, 0.0, 1.0, 3.0])];
+    let found = Rig::new(inputs, vec![], |t| t[0].pow(&t[1])).gradients();
+    let w = output_weights(4);
+    let wanted = [[0.0, 0.0, w[2], 12.0 * w[3]], [0.0, 0.0, 0.0, 8.0 * 2f32.ln() * w[3]]];
+    for (found, wanted) in found.iter().zip(wanted) {
+        assert!(distance(found, &wanted) < 1e-5, "{found:?}, wanted {wanted:?}");
+    }
 }
 
 #[test]

@@ -62,6 +62,20 @@ fn sums_of_classes() {
 }
 
 #[test]
+fn weights_with_a_small_total_make_a_mean_too() {
+    let rig = Rig::new(vec![spread(&[1, 2, 3], 1)], vec![], |t| {
+        let labels = Tensor::from_i32(&[1, 1, 3], &[0, 1, 1]);
+        let valid = |total: f32| Tensor::from_f32(&[1, 1, 3], &[0.25 * total, 0.25 * total, 0.5 * total]);
+        let mean = |total: f32| losses::cross_entropy(&t[0], &labels, Some(&valid(total)));
+        let alike = losses::weighted_cross_entropy(&t[0], &labels, &[1.0, 1.0], Some(&valid(0.2)));
+        Tensor::concat(&[&mean(4.0), &mean(0.2), &alike, &mean(0.0)], 0)
+    });
+    rig.agrees_with_the_plain_host("mean");
+    let found = rig.forward().unwrap().0;
+    assert!(found[0] > 0.1 && distance(&found, &[found[0], found[0], found[0], 0.0]) < 1e-5, "{found:?}");
+}
+
+#[test]
 fn an_index_outside_is_refused() {
     type Indexed = fn(&Tensor) -> Tensor;
     let cases: [(Indexed, &str); 7] = [

@@ -46,3 +46,11 @@ fn random_tensors() {
     assert_eq!(uniform, rig(false).forward().unwrap().0);
     assert_ne!(rig(false).step(Mode::Validate, 1).unwrap().logits, rig(false).step(Mode::Validate, 2).unwrap().logits);
 }
+
+#[test]
+fn uniform_numbers_stay_below_the_upper_bound() {
+    let drawn = |low: f64, high: f64| Rig::new(vec![], vec![], move |_| Tensor::rand_uniform(&[100], low, high)).forward().unwrap().0;
+    // neighbours as f32: half of the numbers between them are nearer to the upper one
+    assert_eq!(drawn(16_777_215.0, 16_777_216.0), [16_777_215.0; 100]);
+    assert_eq!(drawn(0.5, 0.5), [0.5; 100]);
+}

@@ -34,6 +34,9 @@ pub(super) fn small() -> NetworkSpec {
     }
 }
 
+/// The host's own network that does not take the small plan: it has no size without settings.
+const NEEDS_SETTINGS: &str = "Primus";
+
 /// Logits, loss and gradients.
 struct Outcome {
     logits: Vec<f32>,
@@ -41,24 +44,45 @@ struct Outcome {
     gradients: Vec<f32>,
 }
 
-fn outcome(bed: &Bed<'_>, architecture: Option<&str>, loss: &str, device: &Device) -> Result<Outcome> {
-    let rig = Rig::new(bed.registry, architecture, loss, &small(), 2, device)?;
+fn outcome(rig: &Rig) -> Result<Outcome> {
     let logits = rig.predict()?;
     let step = rig.step()?;
     let gradients = step.gradients.map(|g| g.to_vecs()).transpose()?.unwrap_or_default();
     Ok(Outcome { logits, loss: step.loss, gradients: gradients.into_iter().flatten().flatten().collect() })
 }
 
+/// Whether a component may refuse the small plan: a plugin may be for other data.
+fn may_refuse(bed: &Bed<'_>, architecture: Option<&str>, loss: &str) -> bool {
+    let whose = match architecture {
+        Some(name) => bed.registry.whose(Kind::Architecture, name),
+        None => bed.registry.whose(Kind::Loss, loss),
+    };
+    architecture == Some(NEEDS_SETTINGS) || whose.is_ok_and(|from| !from.is_builtin())
+}
+
 fn compared(bed: &Bed<'_>, what: &str, architecture: Option<&str>, loss: &str) -> Check {
-    let here = match said(outcome(bed, architecture, loss, &Device::cpu())) {
+    let built = |device: &Device| said(Rig::new(bed.registry, architecture, loss, &small(), 2, device));
+    let here = match built(&Device::cpu()) {
+        Ok(rig) => said(outcome(&rig)),
+        Err(error) if may_refuse(bed, architecture, loss) => {
+            return Check::new(what, true, format!("left out, it refuses the small plan: {error}"), Value::Null);
+        }
+        Err(error) => Err(error),
+    };
+    let here = match here {
         Ok(here) => here,
-        // a network for other data, or one that needs settings
-        Err(error) => return Check::new(what, true, format!("left out, the processor refuses the small plan, too: {error}"), Value::Null),
+        Err(error) => return Check::new(what, false, format!("on the processor: {error}"), Value::Null),
     };
-    let there = match said(outcome(bed, architecture, loss, bed.device)) {
-        Ok(there) => there,
-        Err(error) => return Check::new(what, false, error, Value::Null),
-    };
+    match built(bed.device).and_then(|rig| said(outcome(&rig))) {
+        Ok(there) => judged(what, &here, &there),
+        Err(error) => Check::new(what, false, error, Value::Null),
+    }
+}
+
+fn judged(what: &str, here: &Outcome, there: &Outcome) -> Check {
+    if here.gradients.is_empty() || there.gradients.is_empty() {
+        return Check::new(what, false, "no parameter has a gradient", Value::Null);
+    }
     let (logits, gradients) = (apart(&here.logits, &there.logits), apart(&here.gradients, &there.gradients));
     let loss = apart(&[here.loss], &[there.loss]);
     let found =
@@ -83,5 +107,16 @@ mod tests {
         }
         let left_out = compared(&bed, "it", Some("Primus"), "dice_ce");
         assert!(left_out.passed && left_out.found.contains("embed_dim is missing"), "{left_out:?}");
+        for (architecture, loss) in [(Some("Nothing"), "dice_ce"), (None, "nothing")] {
+            let failed = compared(&bed, "it", architecture, loss);
+            assert!(!failed.passed && failed.found.starts_with("on the processor: "), "{failed:?}");
+        }
+    }
+
+    #[test]
+    fn without_gradients_nothing_was_compared() {
+        let of = |gradients: &[f32]| Outcome { logits: vec![1.0], loss: 1.0, gradients: gradients.to_vec() };
+        assert!(judged("it", &of(&[1.0]), &of(&[1.0])).passed);
+        assert!(!judged("it", &of(&[]), &of(&[])).passed);
     }
 }

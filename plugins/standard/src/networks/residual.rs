@@ -3,7 +3,7 @@
 use super::Stage;
 use plugin_api::{
     Params, Result, Tensor, bail,
-    nn::{BlockSpec, Conv, ConvBlock, InstanceNorm, Norm, NormKind},
+    nn::{BatchNorm, BlockSpec, Conv, ConvBlock, InstanceNorm, Norm, NormKind},
 };
 
 /// `LeakyReLU(main(x) + skip(x))`. Names: `conv1`, `conv2`, `skip.0` or `skip.1` (behind the pooling).
@@ -20,8 +20,9 @@ struct ResidualBlock {
 fn zeroed_norm(p: &Params, channels: usize, b: &BlockSpec) -> Result<Norm> {
     Ok(match b.norm {
         NormKind::Instance => Norm::Instance(InstanceNorm::zeroed(p, channels, b.norm_eps)?),
+        NormKind::Batch => Norm::Batch(BatchNorm::zeroed(p, channels, b.norm_eps, 0.1)?),
         NormKind::None => Norm::None,
-        other => bail!("residual blocks take instance normalisation or none; arch_kwargs.norm_op of the plan says {other:?}"),
+        other => bail!("residual blocks take instance or batch normalisation, or none; arch_kwargs.norm_op of the plan says {other:?}"),
     })
 }
 

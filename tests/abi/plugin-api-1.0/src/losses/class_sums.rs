@@ -40,7 +40,7 @@ impl ClassSums {
     /// [`cross_entropy`](super::cross_entropy): mean over valid voxels; 0 where there is none.
     #[track_caller]
     pub fn cross_entropy(&self) -> Tensor {
-        self.surprise.sum() / self.actual.sum().clamp(1.0, f64::MAX)
+        self.surprise.sum() / self.actual.sum().clamp(1e-8, f64::MAX)
     }
 
     /// [`weighted_cross_entropy`](super::weighted_cross_entropy), one weight a class.

@@ -109,7 +109,7 @@ impl Tensor {
         Tensor::apply(Op::Powf, &[self], &[], &[exponent])
     }
 
-    /// x above 0, `slope x` below.
+    /// x above 0, `slope x` below. `slope` is finite and not below 0.
     #[track_caller]
     pub fn leaky_relu(&self, slope: f64) -> Tensor {
         Tensor::apply(Op::LeakyRelu, &[self], &[], &[slope])
