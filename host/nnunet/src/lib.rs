@@ -19,7 +19,7 @@
 //! # }
 //! ```
 //!
-//! Plugins are looked for where `host` looks for them (`NNUNET_PLUGINS` and the user's plugin folder), under the same trust.
+//! Plugins are looked for in `NNUNET_PLUGINS`, beside the running program and in the user's plugin folder, under the same trust as with `host`.
 //! C programs have the same in `include/nnunet.h` ([`ffi`]).
 
 pub mod ffi;
