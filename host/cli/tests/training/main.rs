@@ -7,6 +7,7 @@ mod bundled;
 mod examples;
 mod extending;
 mod killed;
+mod limits;
 mod losses;
 mod networks;
 mod panics;

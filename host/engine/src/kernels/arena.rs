@@ -8,9 +8,9 @@ use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 /// Values of a line.
 pub(super) const LINE: usize = 16;
-/// Lines of address space: 1 TiB, or the half of it, and so on, that the system allows.
+/// Lines of address space: 1 TiB, which costs nothing until it is written.
 const RESERVED: usize = 1 << 34;
-/// Less than 1 GiB is not worth it.
+/// Where the system does not allow 1 GiB, the allocator serves.
 const LEAST: usize = 1 << 24;
 
 /// As many values as a cache line holds, where a cache line begins.
@@ -42,7 +42,9 @@ static ARENA: LazyLock<Option<Arena>> = LazyLock::new(Arena::reserve);
 impl Arena {
     fn reserve() -> Option<Self> {
         let mut sizes = std::iter::successors(Some(RESERVED), |lines| Some(lines / 2)).take_while(|&lines| lines >= LEAST);
-        sizes.find_map(Self::of)
+        let possible = sizes.find(|&lines| Self::of(lines).is_some())?;
+        // of a process that may not have it all (`ulimit -v`), half is for what else it needs
+        Self::of(if possible == RESERVED { possible } else { possible / 2 })
     }
 
     fn of(lines: usize) -> Option<Self> {
