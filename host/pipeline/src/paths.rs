@@ -136,6 +136,12 @@ pub fn nearest(folder: &Path, name: &str) -> Result<PathBuf> {
     found.ok_or_else(|| Error::content(folder, format!("there is no {name}, nor in the two folders above")))
 }
 
+/// Whether two paths lead to one place, however they are written; those of nothing that is there do if they are written alike.
+pub(crate) fn same(one: &Path, other: &Path) -> bool {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    real(one) == real(other)
+}
+
 /// A path as a shell takes it.
 pub fn quoted(path: &Path) -> String {
     let text = path.display().to_string();

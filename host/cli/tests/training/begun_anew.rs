@@ -7,13 +7,6 @@ use std::{fs, path::PathBuf};
 
 const LINE: &str = "train 999 small 0 --iterations 2 --val-iterations 1 -device cpu";
 
-fn tree() -> Tree {
-    let tree = Tree::phantom();
-    tree.done("plan_and_preprocess -d 999 -c 3d_fullres");
-    tree.add_small(Some([16, 16, 16]), &[4, 8]);
-    tree
-}
-
 fn fold(tree: &Tree) -> PathBuf {
     tree.path("res").join(&tree.dataset).join("nnUNetTrainer__nnUNetPlans__small/fold_0")
 }
@@ -29,7 +22,7 @@ fn said(tree: &Tree, line: &str, code: i32) -> String {
 /// The checkpoint of the training before has more epochs, and is not the one to go on from.
 #[test]
 fn a_training_that_is_begun_anew_goes_on_as_that_one() {
-    let tree = tree();
+    let tree = Tree::small();
     let fold = fold(&tree);
     said(&tree, &format!("{LINE} --epochs 3 --seed 1"), 0);
     let before = checkpoint::read(&fold.join("checkpoint_final.pth")).unwrap();
@@ -47,7 +40,7 @@ fn a_training_that_is_begun_anew_goes_on_as_that_one() {
 
 #[test]
 fn a_validation_is_of_the_weights_that_were_trained() {
-    let tree = tree();
+    let tree = Tree::small();
     let fold = fold(&tree);
     said(&tree, &format!("{LINE} --epochs 1 --seed 1"), 0);
     let source = tree.path("source.pth");
@@ -69,7 +62,7 @@ fn a_validation_is_of_the_weights_that_were_trained() {
 /// Training does not fail at its end for want of what another one needs.
 #[test]
 fn a_next_stage_that_is_not_there_is_told_of() {
-    let tree = tree();
+    let tree = Tree::small();
     let plans_file = tree.path("pre").join(&tree.dataset).join("nnUNetPlans.json");
     let mut plans: Value = json::read(&plans_file).unwrap();
     plans["configurations"]["small"]["next_stage"] = json!(["2d", "nowhere"]);
@@ -84,7 +77,7 @@ fn a_next_stage_that_is_not_there_is_told_of() {
 /// Plans that are refused leave those of the trained model alone.
 #[test]
 fn what_cannot_begin_changes_nothing() {
-    let tree = tree();
+    let tree = Tree::small();
     said(&tree, &format!("{LINE} --epochs 1 --seed 1"), 0);
     let kept = fold(&tree).with_file_name("plans.json");
     let before = fs::read(&kept).unwrap();

@@ -7,9 +7,7 @@ use pipeline::checkpoint;
 /// Values lie in a reservation of address space, as large as the system allows (`ulimit -v`), with as much left for the rest.
 #[test]
 fn address_space_that_is_limited_changes_nothing() {
-    let tree = Tree::phantom();
-    tree.done("plan_and_preprocess -d 999 -c 3d_fullres");
-    tree.add_small(Some([16, 16, 16]), &[4, 8]);
+    let tree = Tree::small();
     let weights = |limit: &str| {
         let line = "train 999 small 0 --epochs 1 --iterations 2 --val-iterations 1 --seed 1 -device cpu";
         let output = tree.command("sh").args(["-c", &format!("{limit} exec {} {line}", env!("CARGO_BIN_EXE_host"))]).output().unwrap();

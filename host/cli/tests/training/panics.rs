@@ -9,9 +9,7 @@ use std::{
 
 #[test]
 fn a_panic_ends_the_training_with_its_place_and_the_checkpoint_stays() {
-    let tree = Tree::phantom();
-    tree.done("plan_and_preprocess -d 999 -c 3d_fullres");
-    tree.add_small(Some([16, 16, 16]), &[4, 8]);
+    let tree = Tree::small();
     add_plugin(&tree.path("plugins"), "fx-panic");
     let train = "train 999 small 0 -tr fx_panic_late --plugins-dir plugins --iterations 3 --val-iterations 1 --seed 1 -device cpu";
     tree.done(&format!("{train} --epochs 1"));

@@ -7,9 +7,7 @@ use std::{fs, io::Write};
 
 #[test]
 fn a_model_knows_its_plugins() {
-    let tree = Tree::phantom();
-    tree.done("plan_and_preprocess -d 999 -c 3d_fullres");
-    tree.add_small(Some([16, 16, 16]), &[4, 8]);
+    let tree = Tree::small();
     let file = add_plugin(&tree.path("plugins"), "fx-good");
     let train = "train 999 small 0 -tr fx_focal --iterations 1 --val-iterations 1 --seed 1 -device cpu --plugins-dir plugins --dev-plugins";
     tree.done(&format!("{train} --epochs 1"));
@@ -61,9 +59,7 @@ fn a_model_knows_its_plugins() {
 /// Plans that ask for a plugin which is not here: each command names them, and a fold that was trained so knows the plugin.
 #[test]
 fn plans_that_ask_for_a_missing_plugin_are_named() {
-    let tree = Tree::phantom();
-    tree.done("plan_and_preprocess -d 999 -c 3d_fullres");
-    tree.add_small(Some([16, 16, 16]), &[4, 8]);
+    let tree = Tree::small();
     let failed = |line: &str| {
         let output = tree.host(line).output().unwrap();
         assert_eq!(output.status.code(), Some(1), "{line}");

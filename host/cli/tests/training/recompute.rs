@@ -5,9 +5,7 @@ use std::fs;
 
 #[test]
 fn weights_and_curves_are_the_same_and_a_training_that_would_not_fit_is_told_of_it() {
-    let tree = Tree::phantom();
-    tree.done("plan_and_preprocess -d 999 -c 3d_fullres");
-    tree.add_small(Some([16, 16, 16]), &[4, 8]);
+    let tree = Tree::small();
     let line = "train 999 small 0 --epochs 2 --iterations 3 --val-iterations 1 --seed 1 -device cpu";
     let fold = tree.path("res").join(&tree.dataset).join("nnUNetTrainer__nnUNetPlans__small/fold_0");
     let trained = |flag: &str| {

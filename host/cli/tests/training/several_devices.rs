@@ -14,13 +14,6 @@ use std::{
 /// Losses on 1 and on 2 devices differ by no more than this.
 const TOLERANCE: f64 = 1e-4;
 
-fn tree() -> Tree {
-    let tree = Tree::phantom();
-    tree.done("plan_and_preprocess -d 999 -c 3d_fullres");
-    tree.add_small(Some([16, 16, 16]), &[4, 8]);
-    tree
-}
-
 fn fold(tree: &Tree, config: &str) -> PathBuf {
     tree.path("res").join(&tree.dataset).join(format!("{config}__nnUNetPlans__small/fold_0"))
 }
@@ -49,7 +42,7 @@ fn assert_same_curve(found: &Checkpoint, wanted: &Checkpoint) {
 /// The first 20 losses, with Dice + cross entropy and with the loss of a plugin that sees single lesions.
 #[test]
 fn the_curve_is_that_of_one_device() {
-    let tree = tree();
+    let tree = Tree::small();
     bundled::add(&tree.path("plugins"), &["blob-dice"]);
     for config in ["nnUNetTrainer", "blob_dice_loss"] {
         let train =
@@ -78,7 +71,7 @@ fn the_curve_is_that_of_one_device() {
 
 #[test]
 fn more_devices_than_samples_are_refused() {
-    let tree = tree();
+    let tree = Tree::small();
     let said = failed(&tree, "train 999 small 0 --epochs 1 -device cpu -num_gpus 3");
     assert!(said.contains("a batch of 2 cannot be shared by 3 devices") && said.contains("-num_gpus 2 or less"), "{said}");
     assert!(!tree.path("res").join(&tree.dataset).exists());
@@ -90,7 +83,7 @@ fn more_devices_than_samples_are_refused() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_device_that_fails_is_named_and_the_training_goes_on_from_its_checkpoint() {
-    let tree = tree();
+    let tree = Tree::small();
     add_plugin(&tree.path("plugins"), "fx-panic");
     let train = "train 999 small 0 -tr fx_panic_device --plugins-dir plugins --epochs 3 --iterations 3 --val-iterations 1 --seed 1 -device cpu";
     // on one device it does not fail
@@ -137,7 +130,7 @@ fn copy(from: &std::path::Path, to: &std::path::Path) {
 /// Ended by a file called `stop` and gone on with on another number of devices, and killed and gone on with on the same number.
 #[test]
 fn it_goes_on_with_any_number_of_devices() {
-    let tree = tree();
+    let tree = Tree::small();
     let train = "train 999 small 0 --epochs 6 --iterations 2 --val-iterations 1 --seed 2 -device cpu";
     let config = "nnUNetTrainer";
     tree.done(train);

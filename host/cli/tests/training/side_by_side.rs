@@ -12,13 +12,6 @@ use std::{
 
 const SHORT: &str = "--epochs 2 --iterations 2 --val-iterations 1 --seed 1 -device cpu";
 
-fn tree() -> Tree {
-    let tree = Tree::phantom();
-    tree.done("plan_and_preprocess -d 999 -c 3d_fullres");
-    tree.add_small(Some([16, 16, 16]), &[4, 8]);
-    tree
-}
-
 fn fold(tree: &Tree, fold: usize) -> PathBuf {
     tree.path("res").join(&tree.dataset).join(format!("nnUNetTrainer__nnUNetPlans__small/fold_{fold}"))
 }
@@ -46,7 +39,7 @@ fn statuses(tree: &Tree) -> Value {
 
 #[test]
 fn the_failure_of_one_fold_leaves_the_others_alone() {
-    let tree = tree();
+    let tree = Tree::small();
     // somebody trains fold 2
     let claim = Claim::take(&fold(&tree, 2)).unwrap();
     let output = tree.host(&format!("train 999 small all --jobs 2 {SHORT}")).output().unwrap();
@@ -81,7 +74,7 @@ fn the_failure_of_one_fold_leaves_the_others_alone() {
 
 #[test]
 fn a_signal_reaches_each_fold() {
-    let tree = tree();
+    let tree = Tree::small();
     let mut running = tree.host("train 999 small all --jobs 2 --epochs 500 --iterations 3 --val-iterations 1 --seed 1 -device cpu").spawn().unwrap();
     until(&mut running, "fold 1 epoch 2/500");
     signal("TERM", running.id().into());
@@ -101,7 +94,7 @@ fn a_signal_reaches_each_fold() {
 
 #[test]
 fn what_cannot_be_side_by_side() {
-    let tree = tree();
+    let tree = Tree::small();
     let fails = |line: &str, code: i32| {
         let output = tree.host(line).output().unwrap();
         assert_eq!(output.status.code(), Some(code), "{line}");
@@ -116,7 +109,7 @@ fn what_cannot_be_side_by_side() {
 
 #[test]
 fn a_fold_belongs_to_one_process_and_to_nobody_after_kill_9() {
-    let tree = tree();
+    let tree = Tree::small();
     let line = "train 999 small 0 --epochs 500 --iterations 3 --val-iterations 1 --seed 1 -device cpu";
     let mut running = tree.host(line).spawn().unwrap();
     until(&mut running, "Epoch 1");

@@ -10,9 +10,7 @@ use std::{
 
 #[test]
 fn a_signal_ends_it_after_the_iteration_and_says_how_to_go_on() {
-    let tree = Tree::phantom();
-    tree.done("plan_and_preprocess -d 999 -c 3d_fullres");
-    tree.add_small(Some([16, 16, 16]), &[4, 8]);
+    let tree = Tree::small();
     for signal in ["INT", "TERM"] {
         let mut running = tree.host("train 999 small 0 --epochs 500 --iterations 5 --val-iterations 1 --seed 1 -device cpu").spawn().unwrap();
         // the first epoch is done: it is in the middle of its work
@@ -34,9 +32,7 @@ fn a_signal_ends_it_after_the_iteration_and_says_how_to_go_on() {
 
 #[test]
 fn a_file_called_stop_ends_it_after_the_epoch() {
-    let tree = Tree::phantom();
-    tree.done("plan_and_preprocess -d 999 -c 3d_fullres");
-    tree.add_small(Some([16, 16, 16]), &[4, 8]);
+    let tree = Tree::small();
     let fold = tree.path("res").join(&tree.dataset).join("nnUNetTrainer__nnUNetPlans__small/fold_0");
     fs::create_dir_all(&fold).unwrap();
     fs::write(fold.join("stop"), "").unwrap();
@@ -58,9 +54,7 @@ fn a_file_called_stop_ends_it_after_the_epoch() {
 
 #[test]
 fn patience_ends_it_where_nothing_is_learned_any_more() {
-    let tree = Tree::phantom();
-    tree.done("plan_and_preprocess -d 999 -c 3d_fullres");
-    tree.add_small(Some([16, 16, 16]), &[4, 8]);
+    let tree = Tree::small();
     let output = tree.host("train 999 small 0 --epochs 60 --iterations 1 --val-iterations 1 --patience 2 --seed 1 -device cpu").output().unwrap();
     let log = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));

@@ -27,6 +27,14 @@ impl Tree {
         Tree::of_phantom(&PhantomSpec { cases: 6, test_cases: 2, shape: vec![24, 28, 26], ..PhantomSpec::default() })
     }
 
+    /// The same, preprocessed, with the configuration `small` of two stages and patches of 16 voxels.
+    pub(crate) fn small() -> Self {
+        let tree = Tree::phantom();
+        tree.done("plan_and_preprocess -d 999 -c 3d_fullres");
+        tree.add_small(Some([16, 16, 16]), &[4, 8]);
+        tree
+    }
+
     /// Of a phantom dataset as `spec` says.
     pub(crate) fn of_phantom(spec: &PhantomSpec) -> Self {
         let dir = tempfile::tempdir().unwrap();

@@ -69,10 +69,7 @@ pub fn inspect(folder: &Path, workers: usize, report: Report<'_>) -> Result<Insp
     strangers(folder, &dataset, &cases, &mut all)?;
     let checker = Checker { dataset: &dataset, labels: &labels, reader };
     // the channels of a file, a copy in new axes, and the file; what cannot be read is told with the rest
-    let bytes = |case: &Case| {
-        let header = case.header(reader).ok().flatten();
-        header.map_or(0, |header| header.voxels().saturating_mul(header.channels as u64).saturating_mul(16))
-    };
+    let bytes = |case: &Case| case.header(reader).ok().flatten().map_or(0, |header| header.bytes(16));
     let workers = memory::workers(workers, cases.iter().map(|case| (case.name.as_str(), bytes(case)))).map_err(failed)?;
     let checked = for_each_case("verify", &cases, |case| &case.name, workers, report, |case| Ok(checker.check(case)))?;
     let mut present = BTreeSet::new();

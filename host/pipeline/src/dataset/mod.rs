@@ -270,7 +270,7 @@ pub(crate) fn copy_labels(from: &Path, to: &Path, dataset: &DatasetJson) -> Resu
 /// A header cannot be read, or not even the largest case fits; the case is named.
 pub(crate) fn image_workers<'a, P: AsRef<Path>>(wanted: usize, cases: impl IntoIterator<Item = (&'a str, P)>, bytes: u64) -> Result<usize> {
     let needed = |(name, image): (&'a str, P)| match read_header(image) {
-        Ok(header) => Ok((name, header.voxels().saturating_mul(header.channels as u64).saturating_mul(bytes))),
+        Ok(header) => Ok((name, header.bytes(bytes))),
         Err(error) => Err(Error::from(error).in_case(name)),
     };
     memory::workers(wanted, cases.into_iter().map(needed).collect::<Result<Vec<_>>>()?)

@@ -19,7 +19,7 @@ use volume::files::atomic::{copy_atomic, remove_stale};
 use crate::dataset::DatasetJson;
 use crate::error::{Error, Result};
 use crate::json;
-use crate::paths::nearest;
+use crate::paths::{nearest, same};
 use crate::progress::Report;
 
 /// Merges the predictions in `folders`, each with the same `{case}.npz`, into `output`: `{case}{ending}`, `dataset.json` and
@@ -30,8 +30,7 @@ use crate::progress::Report;
 /// listed; as [`merge`].
 pub fn ensemble_folders(folders: &[PathBuf], output: &Path, options: &Options, report: Report<'_>) -> Result<usize> {
     let Some(first) = folders.first() else { return Err(Error::invalid("there is no folder to ensemble")) };
-    let real = |folder: &Path| folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
-    if folders.iter().any(|folder| real(folder) == real(output)) {
+    if folders.iter().any(|folder| same(folder, output)) {
         return Err(Error::invalid(format!("{} is both input and output; choose another output folder", output.display())));
     }
     let dataset: DatasetJson = json::read(&nearest(first, "dataset.json")?)?;

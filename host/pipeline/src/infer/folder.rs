@@ -14,6 +14,7 @@ use super::{Export, LoadedModel, Window, memory};
 use crate::error::{Error, Result};
 use crate::json;
 use crate::memory::preparing;
+use crate::paths::same;
 use crate::preprocess::resampled_shape;
 use crate::progress::Report;
 
@@ -146,7 +147,7 @@ fn check(model: &LoadedModel<'_>, options: &PredictOptions) -> Result<()> {
     if part >= parts {
         return Err(Error::invalid(format!("-part_id is {part} of -num_parts {parts}; parts are counted from 0, so it must be less")));
     }
-    if options.output == options.input {
+    if same(&options.output, &options.input) {
         return Err(Error::invalid(format!("{} is both input and output; choose another output folder", options.input.display())));
     }
     match (&model.configuration.previous_stage, &options.previous_stage) {

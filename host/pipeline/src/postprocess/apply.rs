@@ -9,7 +9,7 @@ use super::Postprocessing;
 use crate::dataset::{DatasetJson, image_workers, read_labels};
 use crate::error::{Error, Result};
 use crate::evaluate::files;
-use crate::paths::nearest;
+use crate::paths::{nearest, same};
 use crate::progress::{Report, for_each_case};
 
 /// Writes the segmentations of `input` to `output` after `postprocessing`, with `dataset.json` and, if there is one, `plans.json`.
@@ -25,8 +25,7 @@ pub fn apply(
     num_processes: usize,
     report: Report<'_>,
 ) -> Result<usize> {
-    let real = |folder: &Path| folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
-    if real(input) == real(output) {
+    if same(input, output) {
         return Err(Error::invalid(format!("{} is both input and output; choose another output folder", input.display())));
     }
     let names: Vec<String> = files(input, &[&dataset.file_ending])?.into_iter().collect();

@@ -38,7 +38,7 @@ pub fn write(paths: &Paths, options: &Options, path: &Path, report: Report<'_>) 
     let shown: Vec<&gather::Case> = gathered.cases.iter().take(options.shown).collect();
     let draw = |case: &&gather::Case| Ok(planes::draw(case, gathered.dataset.as_ref()).map_err(|error| error.to_string()));
     // truth, prediction and image, copies in new axes, and a file; what cannot be read is said on the page
-    let bytes = |case: &gather::Case| read_header(&case.reference).map_or(0, |header| header.voxels().saturating_mul(24));
+    let bytes = |case: &gather::Case| read_header(&case.reference).map_or(0, |header| header.bytes(24));
     let workers = memory::workers(options.num_processes, shown.iter().map(|case| (case.name.as_str(), bytes(case))))?;
     let drawn = for_each_case("draw", &shown, |case| case.name.as_str(), workers, report, draw)?;
     let views: Vec<(&gather::Case, std::result::Result<planes::Views, String>)> = shown.into_iter().zip(drawn).collect();

@@ -114,6 +114,11 @@ impl ImageHeader {
     pub fn voxels(&self) -> u64 {
         self.shape.iter().fold(1, |voxels: u64, &length| voxels.saturating_mul(length as u64))
     }
+
+    /// Bytes of all channels where a voxel takes `each`.
+    pub fn bytes(&self, each: u64) -> u64 {
+        self.voxels().saturating_mul(self.channels as u64).saturating_mul(each)
+    }
 }
 
 /// Reads an image as (C, z, y, x).
